@@ -1,0 +1,92 @@
+"""The front door: lists the commands, imports none of them until it is used.
+
+Owns the one place that turns a `SockreelError` into a line on stderr and an exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from . import __version__
+from .errors import SockreelError
+
+# Command -> the one line of its help that `sockreel --help` shows; it lives in commands/NAME.py.
+COMMANDS = {
+    "record": "Record a program's socket calls into a trace.",
+    "lab": "Run the I/O models under one workload and compare them.",
+    "runs": "List the runs of a trace.",
+    "show": "Draw a run as lanes over time.",
+    "stats": "Count calls, times and bytes per operation and outcome.",
+    "compare": "Put two runs on one axis and compare what they cost.",
+    "query": "Ask a trace in SQL, or by the name of a query.",
+    "check": "Say whether a trace is whole.",
+}
+
+
+class FrontDoor(click.Group):
+    """A group whose commands are modules, imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command by name; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f".commands.{cmd_name}", __package__).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="sockreel")
+def front_door() -> None:
+    """Record what a Python server does with its sockets, and play it back.
+
+    \b
+    Example:
+      sockreel record server.py
+      sockreel show server-*.db
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        The exit status: 0, the recorded program's own, 1 failed, 2 wrong use, 125-127 could not start.
+    """
+    try:
+        status = front_door.main(list(arguments), prog_name="sockreel", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SockreelError as error:
+        print(f"sockreel: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output left (`| head`): nothing is wrong. Python flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0

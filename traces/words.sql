@@ -1,0 +1,41 @@
+-- The words of the trace: ids are part of the tape layout (recorder/agent/layout.py), never reused.
+
+INSERT OR IGNORE INTO operations (id, name, layer) VALUES
+  (1, 'accept', 'socket'),
+  (2, 'recv', 'socket'),
+  (3, 'recv_into', 'socket'),
+  (4, 'recvfrom', 'socket'),
+  (5, 'recvfrom_into', 'socket'),
+  (6, 'recvmsg', 'socket'),
+  (7, 'recvmsg_into', 'socket'),
+  (8, 'send', 'socket'),
+  (9, 'sendall', 'socket'),
+  (10, 'sendto', 'socket'),
+  (11, 'sendmsg', 'socket'),
+  (12, 'sendfile', 'socket'),
+  (13, 'connect', 'socket'),
+  (14, 'connect_ex', 'socket'),
+  (15, 'bind', 'socket'),
+  (16, 'listen', 'socket'),
+  (17, 'shutdown', 'socket'),
+  (18, 'close', 'socket'),
+  (19, 'detach', 'socket'),
+  (20, 'setblocking', 'socket'),
+  (21, 'settimeout', 'socket'),
+  (22, 'setsockopt', 'socket');
+
+INSERT OR IGNORE INTO outcomes (id, name) VALUES
+  (1, 'ok'),
+  (2, 'would_block'),
+  (3, 'in_progress'),
+  (4, 'eof'),
+  (5, 'timeout'),
+  (6, 'want_read'),
+  (7, 'want_write'),
+  (8, 'reset'),
+  (9, 'broken_pipe'),
+  (10, 'refused'),
+  (11, 'aborted'),
+  (12, 'interrupted'),
+  (13, 'cancelled'),
+  (14, 'error');
