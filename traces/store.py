@@ -10,8 +10,8 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -107,7 +107,15 @@ class Trace:
 
     def runs(self) -> list[Run]:
         """Return every run, oldest first."""
-        return [Run(**dict(row)) for row in self.rows("SELECT * FROM runs ORDER BY id")]
+        columns = ", ".join(field.name for field in fields(Run))
+        runs = [Run(**dict(row)) for row in self.rows(f"SELECT {columns} FROM runs ORDER BY id")]
+        for run in runs:
+            for field in fields(Run):
+                # SQLite keeps whatever it is given; a damaged file must not surprise those who reckon with it.
+                value, text = getattr(run, field.name), "str" in str(field.type)
+                if not isinstance(value, str if text else int) and not (value is None and "None" in str(field.type)):
+                    raise TraceError(f"{self.path} is damaged: {field.name} of run {run.id} is {value!r:.40}")
+        return runs
 
     def find_run(self, selector: str | None = None) -> Run:
         """Return the run that a reference names.
@@ -148,7 +156,8 @@ def split_reference(reference: str) -> tuple[Path, str | None]:
     Returns:
         The path, and the selector or None.
     """
-    if "#" not in reference or os.path.exists(reference):
+    # Not Path.exists, which raises for names that are too long or may not be looked at.
+    if "#" not in reference or os.path.exists(reference):  # noqa: PTH110
         return Path(reference), None
     file, _, selector = reference.rpartition("#")
     return Path(file), selector or None
@@ -169,6 +178,8 @@ def open_trace(path: str | os.PathLike[str]) -> Trace:
     try:
         with translated_errors(path):
             connection.row_factory = sqlite3.Row
+            # Text that is not UTF-8 is shown as well as it can be.
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             application, version = (connection.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version"))
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
         if application != APPLICATION_ID:
@@ -230,7 +241,7 @@ def _create_empty(path: Path, replace: bool) -> None:
 def _check_header(path: Path) -> None:
     """Say what is wrong with a file before SQLite does, in our words."""
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             header = file.read(100)
             size = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
@@ -247,7 +258,7 @@ def _check_header(path: Path) -> None:
     page_bytes = 65536 if page_bytes == 1 else page_bytes
     pages = int.from_bytes(header[28:32], "big")
     # In WAL mode the newest pages may still stand beside the file.
-    if pages * page_bytes > size and not os.path.exists(f"{path}-wal"):
+    if pages * page_bytes > size and not os.path.exists(f"{path}-wal"):  # noqa: PTH110
         raise TraceError(f"{path} is cut short: {size} of {pages * page_bytes} bytes are left")
 
 

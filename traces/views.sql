@@ -40,7 +40,7 @@ SELECT
         ('bind', 'listen', 'connect', 'close', 'shutdown', 'setblocking', 'settimeout', 'setsockopt')
         THEN ' ' || c.result || ' bytes'
       ELSE '' END,
-    coalesce(printf(' after %.1f us', c.duration_ns / 1e3), ''),
+    CASE WHEN c.duration_ns IS NULL THEN '' ELSE printf(' after %.1f us', c.duration_ns / 1e3) END,
     coalesce('  ' || f.file || ':' || f.line, '')) AS words
 FROM calls c
 JOIN runs r ON r.id = c.run_id

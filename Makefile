@@ -1,0 +1,60 @@
+# `make lab` shows what sockreel is about, `make test` checks all of it. Both need Python 3.10 or
+# newer, make and a package index, and keep what they install in .venv/ of this folder.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# One stamp per interpreter version: another PYTHON makes the environment anew.
+RUNTIME := $(VENV)/.runtime-$(VERSION)
+TOOLS := $(VENV)/.tools-$(VERSION)
+# An environment whose interpreter has gone away (upgraded, moved) is made anew as well.
+STALE := $(shell test -x $(BIN)/python || echo stale)
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test quick lint docs clean stale system-tools
+
+help: ## say what there is to make
+	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1@\2/p' Makefile | awk -F@ '{ printf "%-12s %s\n", $$1, $$2 }'
+
+lab: $(RUNTIME) ## run the I/O models under the same clients and compare them (ARGS="--workload burst")
+	@$(BIN)/sockreel lab $(ARGS)
+
+test: $(TOOLS) system-tools lint ## lint, check the types and run every test (ARGS="-k histogram")
+	@$(BIN)/python -m pytest $(ARGS)
+
+quick: $(TOOLS) ## run the tests that take no more than a few seconds each
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: $(TOOLS) ## ruff and mypy --strict
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m mypy -p sockreel
+
+docs: $(RUNTIME) ## write docs/trace-format.md anew from traces/schema.sql
+	@$(BIN)/python tools/trace_format.py
+
+clean: ## remove what was made: the environment, caches, built packages (traces stay)
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+system-tools:
+	@$(BIN)/python tools/system_tools.py
+
+$(RUNTIME): pyproject.toml tools/environment.py $(STALE)
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo 'sockreel needs Python 3.10 or newer; "$(PYTHON)" is $(if $(VERSION),Python $(VERSION),not there).' \
+	    'Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)' >&2; exit 1; }
+	@"$(PYTHON)" tools/environment.py runtime
+	@touch $@
+
+$(TOOLS): $(RUNTIME)
+	@$(BIN)/python tools/environment.py tools
+	@touch $@
+
+stale:

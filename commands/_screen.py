@@ -1,0 +1,247 @@
+"""What the reading commands print with: tables, JSON, and figures in units people read.
+
+Owns the look of listings: how wide, how a table shrinks, which characters are made visible. Knows
+nothing of traces. What it is given is hostile: no control character reaches a terminal from here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import sys
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# C0, DEL, C1; marks that turn the direction of text; invisible ones; halves of surrogate pairs; line separators.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
+
+
+def visible(text: str) -> str:
+    """Return a text with its control, direction and invisible characters written as escapes."""
+    return _UNSAFE.sub(lambda found: _escape(found.group()), text)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return _NAMED.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def visible_bytes(data: bytes, limit: int = 64) -> str:
+    """Return bytes as a person reads them: printable ASCII as it is, the rest as escapes.
+
+    Args:
+        limit: bytes shown; the count of the others follows.
+    """
+    shown = "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else _NAMED.get(chr(byte)) or f"\\x{byte:02x}" for byte in data[:limit])
+    return shown if len(data) <= limit else f"{shown}… ({len(data)} bytes)"
+
+
+def duration_text(duration_ns: float | None) -> str:
+    """Return a duration in three digits and a unit that suits it, e.g. 12.3 ms; - where there is none."""
+    if duration_ns is None:
+        return "-"
+    for unit_ns, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        # 999.6 would be rounded to 1000 of its unit: the next larger one says it shorter.
+        if abs(duration_ns) >= unit_ns * 0.9995:
+            return f"{_three_digits(duration_ns / unit_ns)} {unit}"
+    return f"{duration_ns:.0f} ns"
+
+
+def bytes_text(size: int | None) -> str:
+    """Return a size, e.g. 512 B, 1.21 kB (1 kB is 1000 bytes); - where there is none."""
+    if size is None:
+        return "-"
+    for unit_bytes, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if abs(size) >= unit_bytes * 0.9995:
+            return f"{_three_digits(size / unit_bytes)} {unit}"
+    return f"{size} B"
+
+
+def _three_digits(value: float) -> str:
+    if abs(value) >= 999.5:
+        return f"{value:,.0f}"
+    return f"{value:.{max(0, 2 - int(math.log10(max(abs(value), 1))))}f}"
+
+
+def percent_text(share: float | None) -> str:
+    """Return a share of 1 as per cent; never 0 or 100 for what is only near it."""
+    if share is None:
+        return "-"
+    if 0 < share < 0.001 or 0.999 < share < 1:
+        return "<0.1 %" if share < 0.5 else ">99.9 %"
+    return f"{100 * share:.1f} %"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 call, 12,345 calls."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+@lru_cache(maxsize=1)
+def console() -> Console:
+    """Return the rich console of stdout: plain when redirected or NO_COLOR is set, coloured with FORCE_COLOR."""
+    from rich.console import Console
+
+    # A locale that has no such letter shows an escape; it is no reason to stop.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def line(text: str = "", style: str | None = None) -> None:
+    """Print one line of our own making (its parts already `visible`)."""
+    console().print(text, style=style)
+
+
+def screen_width() -> int | None:
+    """Return the columns to fit into; None when redirected, where nothing needs to be cut."""
+    if os.environ.get("COLUMNS", "").isdigit():
+        return max(20, int(os.environ["COLUMNS"]))
+    return max(20, shutil.get_terminal_size((80, 24)).columns) if sys.stdout.isatty() else None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Args:
+        title: its header.
+        right: aligned to the right, as numbers are.
+        least: columns it may be cut down to; None: never cut.
+    """
+
+    title: str
+    right: bool = False
+    least: int | None = None
+
+
+@dataclass(frozen=True)
+class _Layout:
+    columns: Sequence[Column]
+    widths: Sequence[int]
+    gap: int
+
+    def text(self, cells: Sequence[str], cut: bool) -> str:
+        from rich.cells import cell_len, set_cell_size
+
+        parts = []
+        for column, width, cell in zip(self.columns, self.widths, cells, strict=True):
+            wide = cell_len(cell)
+            if wide > width and cut:
+                cell, wide = set_cell_size(cell, max(width - 1, 0)) + "…", width
+            pad = " " * (width - wide)
+            parts.append(pad + cell if column.right else cell + pad)
+        return (" " * self.gap).join(parts).rstrip()
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], footer: Sequence[str] | None = None) -> None:
+    """Print a table; on a screen too narrow for it, cut what may be cut, else print one record per row.
+
+    Args:
+        rows: cells as text, already `visible`. Widths are taken from the first 200 rows, the others stream.
+        footer: one more row, below a rule.
+    """
+    rows = iter(rows)
+    first = list(islice(rows, 200))
+    width = screen_width()
+    layout = _fit(columns, [*first, *([footer] if footer else [])], width)
+    if layout is None:
+        _print_records(columns, chain(first, rows))
+        return
+    line(layout.text([column.title for column in columns], cut=True), "bold")
+    rule = "-" if (console().encoding or "").lower().replace("-", "") not in ("utf8", "utf16") else "─"
+    underline = (" " * layout.gap).join(rule * size for size in layout.widths)
+    line(underline, "dim")
+    for row in chain(first, rows):
+        line(layout.text(row, cut=width is not None))
+    if footer:
+        line(underline, "dim")
+        line(layout.text(footer, cut=width is not None), "bold")
+
+
+def _fit(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> _Layout | None:
+    """Return widths for a screen, or None where even the narrowest are too wide."""
+    from rich.cells import cell_len
+
+    widths = [max([cell_len(column.title), *(cell_len(row[n]) for row in rows)]) for n, column in enumerate(columns)]
+    if width is None:
+        return _Layout(columns, widths, gap=2)
+    for gap in (2, 1):
+        excess = sum(widths) + gap * (len(columns) - 1) - width
+        if excess <= 0:
+            return _Layout(columns, widths, gap)
+    least = [size if column.least is None else min(size, column.least) for size, column in zip(widths, columns, strict=True)]
+    while excess > 0:
+        room, widest = max((widths[n] - least[n], n) for n in range(len(columns)))
+        if room <= 0:
+            return None
+        # The widest gives first, down to the next: long texts lose before short ones.
+        step = min(excess, max(1, room // 2))
+        widths[widest] -= step
+        excess -= step
+    return _Layout(columns, widths, gap=1)
+
+
+def _print_records(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+    widest = max(len(column.title) for column in columns)
+    for n, row in enumerate(rows, 1):
+        line(f"- {n} ".ljust(widest + 12, "-"), "dim")
+        for column, cell in zip(columns, row, strict=True):
+            line(f"{column.title.rjust(widest)}  {cell}")
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, indented."""
+    _write(_safe_json(value, indent=2) + "\n")
+
+
+def print_json_rows(rows: Iterable[dict[str, Any]]) -> None:
+    """Print rows as a JSON list, one a line, as they come."""
+    before = "["
+    for row in rows:
+        _write(before + _safe_json(row))
+        before = ",\n "
+    _write("[]\n" if before == "[" else "]\n")
+
+
+def _safe_json(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
+    # JSON leaves DEL, C1 and direction marks as they are; its own line breaks are none of the data.
+    return _UNSAFE.sub(lambda found: found.group() if found.group() == "\n" else f"\\u{ord(found.group()):04x}", text)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: bytes as sqlite-utils writes them, infinities as text."""
+    if isinstance(value, bytes):
+        return {"$base64": True, "encoded": b64encode(value).decode("ascii")}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def csv_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+    """Yield the header and the rows of a CSV: bytes in hex; control characters visible on a terminal only."""
+    on_screen = sys.stdout.isatty()
+    for row in chain([names], rows):
+        cells = [cell.hex() if isinstance(cell, bytes) else cell for cell in row]
+        yield [visible(cell) if on_screen and isinstance(cell, str) else cell for cell in cells]
+
+
+def _write(text: str) -> None:
+    console()
+    sys.stdout.write(text)

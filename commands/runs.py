@@ -1,0 +1,101 @@
+"""`sockreel runs`: what a trace holds, one line a run."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..traces import Run
+
+
+@click.command(name="runs")
+@click.argument("trace")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a run, times in nanoseconds.")
+def command(trace: str, as_json: bool) -> None:
+    """List the runs of a trace: what ran, when, how long, how many calls, how it ended.
+
+    TRACE is a file; FILE#LABEL or FILE#ID picks one run of it.
+
+    \b
+    Example:
+      sockreel runs lab.db
+      sockreel runs lab.db --json
+    """
+    from ..traces import open_trace, split_reference
+
+    file, selector = split_reference(trace)
+    with open_trace(file) as opened:
+        runs = opened.runs() if selector is None else [opened.find_run(selector)]
+    if as_json:
+        from ._screen import print_json
+
+        print_json([_object(run) for run in runs])
+    elif runs:
+        _print(runs)
+    else:
+        click.echo(f"{click.format_filename(file)} holds no run yet", err=True)
+
+
+def _object(run: Run) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from ..traces.report import blind_spots, command_words, read_json
+
+    return {
+        **asdict(run), "command": command_words(run), "blind_spots": blind_spots(run),
+        "settings": read_json(run.settings, dict) or {}, "ended": ending(run),
+    }  # fmt: skip
+
+
+def ending(run: Run) -> str:
+    """Return how a run ended, in words."""
+    if run.duration_ns is None:
+        return "not ended"
+    words = {
+        "signal": "killed", "interrupt": "Ctrl-C", "terminated": "SIGTERM", "for": "--for", "max_calls": "--max-calls",
+        "workload": "clients done",
+    }  # fmt: skip
+    status = run.exit_status
+    if status is not None and status > 128 and run.ended_by == "signal":
+        return f"killed by signal {status - 128}"
+    how = words.get(run.ended_by or "", run.ended_by or "exit")
+    return how if status is None else f"exit {status}" if how == "exit" else f"{how}, exit {status}"
+
+
+def _print(runs: list[Run]) -> None:
+    from ..traces.report import blind_spots, command_words
+    from ._screen import Column, duration_text, line, print_table, screen_width, visible
+
+    def words(run: Run) -> str:
+        return visible(shlex.join(command_words(run)))
+
+    def when(run: Run) -> str:
+        return visible(run.started_at[:19].replace("T", " "))
+
+    width = screen_width()
+    if width is not None and width < 120:
+        for run in runs:
+            label = f" {visible(run.label)}" if run.label else ""
+            line(f"#{run.id}{label}  {words(run)}", "bold")
+            kind = [f"model {visible(run.model)}"] if run.model else []
+            made = [f"Python {visible(run.python or '?')}", f"core {visible(run.core or '?')}"]
+            line(f"    {', '.join([*kind, *made, f'{when(run)} UTC'])}")
+            lost = f"{run.calls_lost:,} lost" if run.calls_lost else "none lost"
+            line(f"    {duration_text(run.duration_ns)}, {run.calls_recorded:,} calls, {lost}; {visible(ending(run))}")
+    else:
+        columns = [
+            Column("id", right=True), Column("label", least=8), Column("model", least=8), Column("command", least=16), Column("python"),
+            Column("core"), Column("started (UTC)"), Column("duration", right=True), Column("calls", right=True),
+            Column("lost", right=True), Column("ended"),
+        ]  # fmt: skip
+        print_table(columns, [
+            [str(run.id), visible(run.label or "-"), visible(run.model or "-"), words(run), visible(run.python or "-"),
+             visible(run.core or "-"), when(run), duration_text(run.duration_ns), f"{run.calls_recorded:,}", f"{run.calls_lost:,}",
+             visible(ending(run))] for run in runs
+        ])  # fmt: skip
+    for run in runs:
+        for spot in blind_spots(run):
+            line(f"#{run.id} could not see: {visible(spot)}", "yellow")

@@ -1,0 +1,148 @@
+"""`sockreel stats`: where a run's calls and time went, in the manner of `strace -c`."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..traces.report import Statistics, Tally
+
+KEYS = ["time", "calls", "min", "median", "p99", "max", "bytes", "operation", "outcome"]
+
+
+@click.command(name="stats")
+@click.argument("trace")
+@click.option("--sort", "key", type=click.Choice(KEYS), default="time", show_default=True, help="Column to sort by.")
+@click.option("--by", "by", type=click.Choice(["process"]), help="Keep the processes of the run apart.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object, times in nanoseconds.")
+def command(trace: str, key: str, by: str | None, as_json: bool) -> None:
+    """Count a run's calls, their time and bytes, per operation and outcome.
+
+    TRACE is a file (its last run), FILE#LABEL or FILE#ID. time is the wall time spent in the calls, waiting
+    included; median and p99 are within 4 %. Fruitless is a call that came back with nothing (BlockingIOError,
+    or a wait with timeout 0 that found nothing).
+
+    \b
+    Example:
+      sockreel stats lab.db#nonblocking
+      sockreel stats lab.db#blocking --sort calls
+      sockreel stats lab.db --by process --json
+    """
+    from ..traces import open_trace, split_reference
+    from ..traces.report import sort_tallies, statistics
+
+    file, selector = split_reference(trace)
+    with open_trace(file) as opened:
+        figures = statistics(opened, opened.find_run(selector), by_process=by == "process")
+    tallies = sort_tallies(figures.tallies, key)
+    if as_json:
+        from ._screen import print_json
+
+        print_json(_object(figures, tallies))
+    else:
+        _print(figures, tallies)
+
+
+def _object(figures: Statistics, tallies: list[Tally]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    def plain(tally: Tally) -> dict[str, Any]:
+        return {key: value for key, value in asdict(tally).items() if key != "pid" or value is not None}
+
+    total = {key: value for key, value in plain(figures.total).items() if key not in ("operation", "outcome")}
+    return {
+        "run": figures.run.id,
+        "label": figures.run.label,
+        "duration_ns": figures.run.duration_ns,
+        "calls_lost": figures.run.calls_lost,
+        "rows": [plain(tally) for tally in tallies],
+        "total": total,
+        "fruitless_calls": figures.fruitless,
+        "fruitless_share": figures.fruitless_share,
+        "cpu_ns": figures.cpu_ns,
+        "processes": [asdict(process) for process in figures.processes],
+        "unfinished_calls": figures.unfinished_calls,
+        "unfinished": [asdict(call) for call in figures.unfinished],
+    }
+
+
+def _print(figures: Statistics, tallies: list[Tally]) -> None:
+    from ..traces.report import command_words
+    from ._screen import Column, count_text, duration_text, line, print_table, screen_width, visible
+
+    run = figures.run
+    took = f", {duration_text(run.duration_ns)}" if run.duration_ns is not None else ", not ended"
+    line(f"#{run.id}{f' {visible(run.label)}' if run.label else ''}  {visible(shlex.join(command_words(run)))}{took}", "bold")
+    if not figures.total.calls:
+        line("no socket call was recorded")
+        _print_notes(figures)
+        return
+    width = screen_width()
+    with_share = width is None or width >= 100
+    with_pid = any(tally.pid is not None for tally in tallies)
+    columns = [
+        *([Column("pid", right=True)] if with_pid else []), Column("operation", least=8), Column("outcome", least=8),
+        Column("calls", right=True), Column("time", right=True), *([Column("share", right=True)] if with_share else []),
+        *(Column(name, right=True) for name in ("min", "median", "p99", "max", "bytes")),
+    ]  # fmt: skip
+
+    def cells(tally: Tally) -> list[str]:
+        share = f"{100 * tally.total_ns / figures.total.total_ns:.1f} %" if figures.total.total_ns and tally.max_ns is not None else "-"
+        return [
+            *([str(tally.pid if tally.pid is not None else "")] if with_pid else []), visible(tally.operation), visible(tally.outcome),
+            f"{tally.calls:,}", duration_text(None if tally.max_ns is None else tally.total_ns), *([share] if with_share else []),
+            *(duration_text(value) for value in (tally.min_ns, tally.median_ns, tally.p99_ns, tally.max_ns)), _moved(tally.bytes),
+        ]  # fmt: skip
+
+    line()
+    print_table(columns, map(cells, tallies), footer=cells(figures.total))
+    line()
+    line(f"fruitless   {figures.fruitless:,} of {count_text(figures.total.calls, 'call')}{_share(figures)}")
+    _print_notes(figures)
+
+
+def _moved(size: int) -> str:
+    from ._screen import bytes_text
+
+    return bytes_text(size) if size else "-"
+
+
+def _share(figures: Statistics) -> str:
+    from ._screen import percent_text
+
+    return f" ({percent_text(figures.fruitless_share)}) came back with nothing" if figures.fruitless else ""
+
+
+def _print_notes(figures: Statistics) -> None:
+    from ._screen import bytes_text, count_text, duration_text, line, percent_text, visible
+
+    run, cpu_ns = figures.run, figures.cpu_ns
+    if cpu_ns is not None:
+        parts = [
+            f"{name} {duration_text(sum(known))}"
+            for name, known in (
+                ("user", [process.user_ns for process in figures.processes if process.user_ns is not None]),
+                ("system", [process.system_ns for process in figures.processes if process.system_ns is not None]),
+            )
+            if known
+        ]
+        load = f", {percent_text(cpu_ns / run.duration_ns)} of one processor" if run.duration_ns else ""
+        detail = f" ({', '.join(parts)}, in steps of 10 ms)" if parts else ""
+        line(f"CPU         {duration_text(cpu_ns)}{load}{detail}")
+        rss = max((process.rss_bytes or 0 for process in figures.processes), default=0)
+        if rss:
+            line(f"memory      {bytes_text(rss)} at most")
+    if run.calls_lost:
+        line(f"lost        {count_text(run.calls_lost, 'call')} happened and could not be recorded", "red")
+    if figures.unfinished_calls:
+        line(f"unfinished  {count_text(figures.unfinished_calls, 'call')} had not returned at the end:")
+        for call in figures.unfinished:
+            where = f" on fd {call.fd}" if call.fd is not None else ""
+            peer = f" ({visible(call.peer)})" if call.peer else ""
+            site = f", {visible(call.site)}" if call.site else ""
+            line(f"            {call.operation}{where}{peer} in {visible(call.thread)}, since {duration_text(call.started_ns)}{site}")
+        if figures.unfinished_calls > len(figures.unfinished):
+            line(f"            and {figures.unfinished_calls - len(figures.unfinished):,} more")

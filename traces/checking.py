@@ -1,0 +1,178 @@
+"""Is a trace whole: does it agree with SQLite, with itself, and with what its runs say of themselves.
+
+Owns the rules of `sockreel check`. What is counted while recording (`summaries`, `levels`,
+`calls_recorded`) is compared with what stands in the rows. Knows nothing of how it is printed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from sqlite3 import Row
+
+from .report import blind_spots, read_histogram, read_json
+from .store import Run, Trace, TraceError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence about a trace.
+
+    Attributes:
+        run_id: None where it is about the file.
+        wrong: the trace is not whole; otherwise good to know.
+    """
+
+    run_id: int | None
+    wrong: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found, and the runs that were looked at."""
+
+    runs: Sequence[Run]
+    findings: Sequence[Finding]
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is wrong."""
+        return not any(finding.wrong for finding in self.findings)
+
+
+def check_trace(trace: Trace, only: Run | None = None) -> Check:
+    """Check a trace.
+
+    Args:
+        only: this run, and the file; None: all runs.
+
+    Raises:
+        TraceError: the table of runs itself cannot be read.
+    """
+    findings = list(_guarded(None, _file_findings(trace)))
+    runs = trace.runs() if only is None else [only]
+    for run in runs:
+        findings += _guarded(run.id, _run_findings(trace, run))
+    return Check(runs, findings)
+
+
+def _guarded(run_id: int | None, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Pass findings on; where the file cannot be read any further, that is the last one."""
+    try:
+        yield from findings
+    except TraceError as error:
+        yield Finding(run_id, True, str(error))
+
+
+def _file_findings(trace: Trace) -> Iterator[Finding]:
+    for row in trace.named("check_integrity"):
+        if row[0] != "ok":
+            yield Finding(None, True, f"SQLite: {row[0]}")
+    for row in trace.named("check_references"):
+        yield Finding(None, True, f"{row['rows']:,} rows of {row['child']} name rows of {row['parent']} that are not there")
+    for row in trace.named("check_sources"):
+        if hashlib.sha256(str(row["text"]).encode("utf-8", "replace")).hexdigest() != row["sha256"]:
+            yield Finding(None, True, f"the stored text of {row['file']} is not what was recorded")
+    too_long = trace.named("check_payloads")[0]["rows"]
+    if too_long:
+        yield Finding(None, True, f"{too_long:,} payloads hold more bytes than their call moved")
+    if os.path.exists(f"{trace.path}-wal") and os.path.getsize(f"{trace.path}-wal"):  # noqa: PTH110
+        yield Finding(None, False, f"its newest part stands in {trace.path.name}-wal: keep the two together")
+
+
+def _run_findings(trace: Trace, run: Run) -> Iterator[Finding]:
+    def wrong(text: str) -> Finding:
+        return Finding(run.id, True, text)
+
+    for name, kind in (("command", list), ("blind_spots", list), ("settings", dict)):
+        if read_json(getattr(run, name), kind) is None:
+            yield wrong(f"its {name} cannot be read")
+    if run.calls_lost:
+        yield wrong(f"{run.calls_lost:,} calls happened and were not recorded")
+    for spot in blind_spots(run):
+        yield Finding(run.id, False, f"could not see: {spot}")
+    rows = trace.named("check_calls", run=run.id)
+    for key, sentence in (
+        ("no_numbers", "calls have times that are no numbers"),
+        ("before_time", "calls begin before the run or end before they begin"),
+        ("outcome_without_end", "calls have an outcome but no end"),
+        ("end_without_outcome", "calls have an end but no outcome"),
+    ):
+        count = sum(row[key] for row in rows)
+        if count:
+            yield wrong(f"{count:,} {sentence}")
+    strangers = sum(row["calls"] for row in rows if row["process_run_id"] != run.id)
+    if strangers:
+        yield wrong(f"{strangers:,} calls were made by threads that are not of this run")
+    if run.duration_ns is None:
+        # The counts of a run that still goes on are behind its rows, or ahead of them.
+        yield wrong("not finished: the recorder died or is still running")
+        return
+    folds = trace.named("check_folds", run=run.id)
+    yield from _count_findings(trace, run, rows, folds)
+    yield from _level_findings(trace, run, rows, folds)
+    yield from _unfinished_findings(trace, run, rows)
+
+
+def _count_findings(trace: Trace, run: Run, rows: Sequence[Row], folds: Sequence[Row]) -> Iterator[Finding]:
+    found = sum(row["calls"] for row in [*rows, *folds])
+    if found != run.calls_recorded:
+        yield Finding(run.id, True, f"{run.calls_recorded:,} calls were recorded, {found:,} are here")
+    calls: Counter[tuple[int, str]] = Counter()
+    time_ns: Counter[tuple[int, str]] = Counter()
+    for row in [*rows, *folds]:
+        calls[row["process_id"], row["operation"]] += row["calls"]
+        time_ns[row["process_id"], row["operation"]] += row["total_ns"]
+    summed: Counter[tuple[int, str]] = Counter()
+    summed_ns: Counter[tuple[int, str]] = Counter()
+    for row in trace.named("check_summaries", run=run.id):
+        summed[row["process_id"], row["operation"]] += row["calls"]
+        summed_ns[row["process_id"], row["operation"]] += row["total_ns"]
+        in_bins = sum(read_histogram(trace, row["histogram"]).values())
+        if in_bins != (0 if row["outcome"] == "unfinished" else row["calls"]):
+            what = f"{row['operation']} ({row['outcome']})"
+            yield Finding(run.id, True, f"{row['calls']:,} {what} were counted, {in_bins:,} are in their histogram")
+    for key in sorted({*calls, *summed}, key=str):
+        process, operation = key
+        if calls[key] != summed[key]:
+            yield Finding(run.id, True, f"{calls[key]:,} {operation} of process {process} are here, its summary counted {summed[key]:,}")
+        elif time_ns[key] != summed_ns[key]:
+            yield Finding(
+                run.id, True, f"the {operation} of process {process} took {time_ns[key]:,} ns, its summary says {summed_ns[key]:,} ns"
+            )
+
+
+def _level_findings(trace: Trace, run: Run, rows: Sequence[Row], folds: Sequence[Row]) -> Iterator[Finding]:
+    calls: Counter[int] = Counter()
+    time_ns: Counter[int] = Counter()
+    for row in rows:
+        calls[row["thread_id"]] += row["short_calls"]
+        time_ns[row["thread_id"]] += row["short_ns"]
+    unsure = set()
+    for row in folds:
+        calls[row["thread_id"]] += row["calls"]
+        time_ns[row["thread_id"]] += row["total_ns"]
+        if row["with_long_calls"]:
+            unsure.add(row["thread_id"])
+    levels = {row["thread_id"]: (row["calls"], row["ns"]) for row in trace.named("check_levels", run=run.id)}
+    for thread in sorted({*calls, *levels} - unsure):
+        counted, counted_ns = levels.get(thread, (0, 0))
+        if counted != calls[thread]:
+            yield Finding(run.id, True, f"{calls[thread]:,} short calls of thread {thread} are here, its levels counted {counted:,}")
+        elif counted_ns != time_ns[thread]:
+            yield Finding(run.id, True, f"the short calls of thread {thread} took {time_ns[thread]:,} ns, its levels say {counted_ns:,} ns")
+
+
+def _unfinished_findings(trace: Trace, run: Run, rows: Sequence[Row]) -> Iterator[Finding]:
+    """A call that never returned is its thread's last one: a later one shows that an end is missing."""
+    last_ns: dict[int, int] = {}
+    for row in rows:
+        last_ns[row["thread_id"]] = max(last_ns.get(row["thread_id"], 0), row["last_started_ns"] or 0)
+    missing = [row["id"] for row in trace.named("check_unfinished", run=run.id) if row["started_ns"] < last_ns.get(row["thread_id"], 0)]
+    if missing:
+        first = ", ".join(map(str, missing[:5]))
+        yield Finding(run.id, True, f"{len(missing):,} calls have no end, though their thread went on (first: call {first})")
