@@ -383,6 +383,8 @@ class Client:
 
     def ready(self, events: int) -> None:
         """Handle what the selector saw."""
+        if self.closed:  # by what was handled just before
+            return
         if self.connected_ns is None:
             self.try_connect()
             return

@@ -136,8 +136,11 @@ class Table:
             raise self.error(key, f"must be {form}, not {_kind(value)}")
         found = []
         for number, each in enumerate(value, 1):
+            where = f"{self._place(key)}[{number}]"
+            if short and not isinstance(each, str | dict):
+                raise WorkloadTableError(f"{where} must be a string or a table, not {_kind(each)}")
             values = {short: each} if short and isinstance(each, str) else each
-            found.append(Table(values, f"{self._place(key)}[{number}]", keys))
+            found.append(Table(values, where, keys))
         return found
 
     def at_most_one(self, *keys: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .workload import Group, Message, Workload
+from .workload import Group, Message, Workload, WorkloadError
 
 CLIENTS_SCRIPT = Path(__file__).with_name("clients.py")
 STOP_TIMEOUT_S = 3.0
@@ -57,26 +57,35 @@ class Crowd:
     Args:
         workload: what they do.
         allow_remote: whether the server may be on another machine.
+
+    Raises:
+        WorkloadError: no process could be started for them.
+
+    `finished`: all is over and nothing more will come; `error`: why they could not play it, in one
+    line; `ended_ns`: when they ended.
     """
 
     def __init__(self, workload: Workload, allow_remote: bool = False) -> None:
         self.finished = False
         self.error: str | None = None
         self.ended_ns: int | None = None
-        self._connected = False
+        self._connected = self._done = self._stopping = False
         self._rows: list[Exchange] = []
         self._outgoing = bytearray(json.dumps(_spec(workload, allow_remote)).encode() + b"\n")
         self._incoming = bytearray()
         self._stderr = bytearray()
         # A session of its own: Ctrl-C at the terminal is for the recorded program.
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", str(CLIENTS_SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", str(CLIENTS_SCRIPT)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise WorkloadError(f"the clients of {workload.name} could not be started: {error}") from error
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._stdin, self._stdout, self._errors = self._process.stdin, self._process.stdout, self._process.stderr
         for pipe in (self._stdin, self._stdout, self._errors):
@@ -132,11 +141,14 @@ class Crowd:
         """
         if self.finished:
             return
+        self._stopping = True
         self._process.terminate()
         deadline_s = time.monotonic() + timeout_s
+        something = select.poll()
+        something.register(self._stdout, select.POLLIN)
         while not self.finished and (left_s := deadline_s - time.monotonic()) > 0:
             # Reading goes on: they could not end while nobody takes what they have to say.
-            select.select([self._stdout], [], [], left_s)
+            something.poll(left_s * 1e3)
             self._receive()
         if not self.finished:
             self._fail(f"the clients did not end within {timeout_s:g} s and were killed")
@@ -147,15 +159,11 @@ class Crowd:
         self._end()
 
     def _end(self) -> None:
-        """Close the pipes and take leave of the process, which has ended or is about to."""
+        """Close the pipes and take leave of the process, whose end of them is closed already."""
         self.finished = True
         for pipe in (self._stdin, self._stdout, self._errors):
             pipe.close()
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.wait()
 
     def _flush(self) -> None:
         """Write what the pipe takes of what is to be said."""
@@ -182,18 +190,20 @@ class Crowd:
             del self._incoming[:end]
             for line in lines:
                 self._take(json.loads(line))
-        if not chunk and not self.finished:
+        if chunk:
+            return
+        if not self._done and not self._stopping:
             self._stderr += _read(self._errors.fileno()) or b""
             last = self._stderr.decode(errors="replace").strip().splitlines()[-1:]
             self.error = self.error or f"the clients' process ended early: {last[0] if last else 'it was killed'}"
-            self._end()
+        self._end()
 
     def _take(self, row: dict[str, Any]) -> None:
         if "error" in row:
             self.error = self.error or str(row["error"])
         elif "done" in row:
             self.ended_ns = row["ended_ns"]
-            self._end()
+            self._done = True
         else:
             self._rows.append(Exchange(**row))
 

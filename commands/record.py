@@ -1,0 +1,147 @@
+"""`sockreel record`: run a program and write what it does with its sockets into a trace."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class RecordCommand(click.Command):
+    """Options come before the program; from its name (or `-m MODULE`) on, nothing is ours."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the command line apart where the program begins."""
+        ours, module, rest = self._split(ctx, args)
+        super().parse_args(ctx, [*ours, "--", *rest])
+        ctx.params["module"] = module
+        if module is None and not ctx.params["program"] and not ctx.resilient_parsing:
+            raise click.UsageError("which program? Give a SCRIPT, -m MODULE or a COMMAND", ctx)
+        return ctx.args
+
+    def _split(self, ctx: click.Context, args: list[str]) -> tuple[list[str], str | None, list[str]]:
+        valued = {
+            name for option in self.get_params(ctx) if isinstance(option, click.Option) and not option.is_flag for name in option.opts
+        }
+        at = 0
+        while at < len(args):
+            word = args[at]
+            if word == "--":
+                return args[:at], *self._module(ctx, args[at + 1 :])
+            if word == "-" or not word.startswith("-") or (word.startswith("-m") and not word.startswith("--")):
+                return args[:at], *self._module(ctx, args[at:])
+            at += 2 if word in valued else 1
+        return args, None, []
+
+    def _module(self, ctx: click.Context, rest: list[str]) -> tuple[str | None, list[str]]:
+        if not rest or not rest[0].startswith("-m"):
+            return None, rest
+        if rest[0] != "-m":
+            return rest[0][2:], rest[1:]
+        if len(rest) < 2:
+            raise click.UsageError("-m needs the name of a module", ctx)
+        return rest[1], rest[2:]
+
+
+def default_output(name: str) -> Path:
+    """Return NAME-YYYYmmdd-HHMMSS.db, in the current directory."""
+    safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name).lstrip(".-") or "run"
+    return Path(f"{safe}-{time.strftime('%Y%m%d-%H%M%S')}.db")
+
+
+@click.command(
+    "record",
+    cls=RecordCommand,
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS]",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The trace.  [default: NAME-YYYYmmdd-HHMMSS.db]")
+@click.option("--label", metavar="L", help="Name of the run: FILE#L in other commands.")
+@click.option("--model", metavar="M", help="Which I/O model the program follows, for the headings.")
+@click.option(
+    "--for",
+    "for_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End the program after so long: SIGINT, 2 s later SIGTERM, 2 s later SIGKILL.",
+)
+@click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="End the program, in the same way, after so many calls.")
+@click.option(
+    "--payload",
+    type=click.IntRange(0, 16 << 20),
+    default=256,
+    show_default=True,
+    metavar="BYTES",
+    help="Keep the first BYTES of what each call moved; 0 keeps none.",
+)
+@click.option(
+    "--workload",
+    metavar="W",
+    help="Clients to send once the program listens: the name of a shipped workload, or a TOML file. The run ends with them.",
+)
+@click.option("--allow-remote", is_flag=True, help="Let the workload's clients leave this machine.")
+@click.option("--python", metavar="PATH", help="Interpreter for SCRIPT and -m.  [default: python, else python3 on PATH]")
+@click.option("--append", is_flag=True, help="Add a run to an existing trace.")
+@click.option("-f", "--force", is_flag=True, help="Write over an existing file.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--core", type=click.Choice(["python"]), help="What writes the tape inside the program.")
+@click.option(
+    "--tape",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where the tape grows.  [default: /dev/shm, and beside the trace when that is full]",
+)
+@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT|-m MODULE|COMMAND [ARGS]...")
+@click.pass_context
+def command(ctx: click.Context, program: tuple[str, ...], **options: Any) -> None:
+    """Run a program and record every socket call it makes.
+
+    The program runs as it would without us: same arguments, environment, terminal and exit status.
+    Its children are recorded too. Everything after its name belongs to it.
+
+    \b
+    Example:
+      sockreel record server.py 8000
+      sockreel record -o t.db --for 10 -m http.server 8000
+      sockreel record -- python -m http.server 8000
+      sockreel record --workload lecture server.py 127.0.0.1 0
+    """
+    from ..recorder import launch
+    from ..recorder.session import Settings, record
+    from ..recorder.workload import load_workload
+
+    if options["append"] and options["force"]:
+        raise click.UsageError("--append and --force exclude each other", ctx)
+    target = launch.resolve(program, ctx.params["module"], options["python"])
+    output = options["output"] or default_output(target.name)
+
+    def say(line: str) -> None:
+        if not options["quiet"]:
+            print(f"sockreel: {line}", file=sys.stderr, flush=True)
+
+    settings = Settings(
+        output=output,
+        existing="append" if options["append"] else "replace" if options["force"] else "refuse",
+        label=options["label"],
+        model=options["model"],
+        for_s=options["for_s"],
+        max_calls=options["max_calls"],
+        payload_bytes=options["payload"],
+        workload=load_workload(options["workload"]) if options["workload"] else None,
+        tape=options["tape"],
+        core=options["core"],
+        allow_remote=options["allow_remote"],
+    )
+    say(f"recording {' '.join(target.arguments)}")
+    result = record(target, settings, say)
+    for complaint in result.complaints:
+        say(complaint)
+    lost = f", {result.lost:,} calls not recorded" if result.lost else ""
+    ended = f", ended by signal {result.exit_status - 128}" if result.ended_by == "signal" else ""
+    payloads = f"the first {options['payload']} bytes of payloads are in it" if options["payload"] else "no payloads in it"
+    reference = f"{output}#{options['label'] or result.run_id}" if options["append"] else str(output)
+    say(f"{result.calls:,} calls{lost}{ended} in {output} ({payloads}); next: sockreel show {reference}")
+    ctx.exit(result.exit_status)

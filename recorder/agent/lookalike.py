@@ -1,0 +1,125 @@
+"""Objects that stand where C methods and functions stood and answer as they did.
+
+Owns what a program can ask of a built-in: name, qualname, doc, signature, repr, pickle, kind. Knows
+nothing of recording: the function that does the work is handed in.
+"""
+
+import functools
+import types
+
+
+class _Answers:
+    """Everything but calling is answered by `_original`."""
+
+    __slots__ = ()
+
+    __name__ = property(lambda self: self._original.__name__)
+    __doc__ = property(lambda self: self._original.__doc__)
+    __text_signature__ = property(lambda self: self._original.__text_signature__)
+
+    def __getattr__(self, name):
+        if name.startswith("__") and name.endswith("__"):  # __qualname__, __module__: a class body cannot define them as properties
+            return getattr(self._original, name)
+        raise AttributeError(name)
+
+    def __repr__(self):
+        return repr(self._original)
+
+    def __reduce__(self):
+        return self._original.__reduce__()
+
+    def __reduce_ex__(self, protocol):
+        return self._original.__reduce_ex__(protocol)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+class BoundMethod(_Answers, functools.partial):
+    """`sock.recv`: a callable that binds in C and looks like a built-in method."""
+
+    __slots__ = ()
+    __class__ = property(lambda self: types.BuiltinFunctionType)
+    __self__ = property(lambda self: self.args[0])
+    __module__ = property(lambda self: None)
+    _original = property(lambda self: self.func.__wrapped__.__get__(self.args[0]))
+
+    def __eq__(self, other):
+        if type(other) is BoundMethod:
+            return self.func is other.func and self.args[0] is other.args[0]
+        return NotImplemented
+
+    def __hash__(self):
+        return hash((id(self.args[0]), id(self.func)))
+
+
+class Function(_Answers, functools.partial):
+    """`os.execve`: a callable that looks like a built-in function.
+
+    Made of a function whose `__wrapped__` is the original.
+    """
+
+    __slots__ = ()
+    __class__ = property(lambda self: types.BuiltinFunctionType)
+    __self__ = property(lambda self: self._original.__self__)
+    __module__ = property(lambda self: self._original.__module__)
+    _original = property(lambda self: self.func.__wrapped__)
+
+
+class Method(_Answers):
+    """`socket.socket.recv`: a descriptor that looks like a method descriptor.
+
+    Args:
+        hooked: function(sock, *args, **kw) that does the work.
+        original: the method descriptor it stands for.
+    """
+
+    __slots__ = ("_hooked", "_original")
+    __class__ = property(lambda self: types.MethodDescriptorType)
+    __objclass__ = property(lambda self: self._original.__objclass__)
+
+    def __init__(self, hooked, original):
+        self._hooked = hooked
+        self._original = original
+
+    def __get__(self, sock, owner=None):
+        if sock is None:
+            return self
+        return BoundMethod(self._hooked, sock)
+
+    def __call__(self, *args, **kw):
+        if not args or not isinstance(args[0], self._original.__objclass__):
+            return self._original(*args, **kw)  # raises the TypeError that it always raised
+        return self._hooked(*args, **kw)
+
+    def __eq__(self, other):
+        return self is other or other is self._original
+
+    def __hash__(self):
+        return hash(self._original)
+
+
+def stand_in(hooked, original):
+    """Return a callable that does what `hooked` does and looks like the built-in function `original`."""
+    hooked.__wrapped__ = original
+    return Function(hooked)
+
+
+def dress(hooked, original):
+    """Make a Python function answer as the Python function it stands for.
+
+    Args:
+        hooked: function(sock, *args, **kw) that does the work.
+        original: function; its signature, defaults and source stay visible.
+
+    Returns:
+        hooked.
+    """
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(hooked, name, getattr(original, name))
+    hooked.__dict__.update(original.__dict__)
+    hooked.__wrapped__ = original
+    return hooked

@@ -1,0 +1,229 @@
+"""Every recorded method of `socket.socket`: what its arguments ask, what its result says.
+
+Owns the table METHODS and putting it on the class. Knows the core's `hook`, not the tape.
+"""
+
+import _socket
+
+from . import core, layout
+from .lookalike import Method, dress
+from .sockets import timeout_to_ns
+
+_NOTHING = layout.NOTHING
+_OK = layout.OUTCOMES["ok"]
+_EOF = layout.OUTCOMES["eof"]
+_RAW = _socket.socket
+_NONE = (_NOTHING, 0, None)
+
+
+# What is asked: (args, kw) -> (asked, flags, address or None).
+
+
+def _ask_nothing(args, kw):
+    return _NONE
+
+
+def _ask_number(args, kw):
+    return (int(args[0]) if args else _NOTHING), 0, None
+
+
+def _ask_address(args, kw):
+    return _NOTHING, 0, args[0] if args else None
+
+
+def _ask_into(args, kw):
+    buffer = args[0] if args else kw["buffer"]
+    wanted = args[1] if len(args) > 1 else kw.get("nbytes", 0)
+    return wanted or memoryview(buffer).nbytes, args[2] if len(args) > 2 else kw.get("flags", 0), None
+
+
+def _ask_recvmsg(args, kw):
+    return args[0], args[2] if len(args) > 2 else 0, None
+
+
+def _ask_recvmsg_into(args, kw):
+    return _sum_of(args[0]), args[2] if len(args) > 2 else 0, None
+
+
+def _ask_send(args, kw):
+    return memoryview(args[0]).nbytes, args[1] if len(args) > 1 else 0, None
+
+
+def _ask_sendto(args, kw):
+    if len(args) > 2:
+        return memoryview(args[0]).nbytes, args[1], args[2]
+    return memoryview(args[0]).nbytes, 0, args[1]
+
+
+def _ask_sendmsg(args, kw):
+    return _sum_of(args[0]), args[2] if len(args) > 2 else 0, args[3] if len(args) > 3 else None
+
+
+def _ask_sendfile(args, kw):
+    count = args[2] if len(args) > 2 else kw.get("count")
+    return _NOTHING if count is None else count, 0, None
+
+
+def _ask_timeout(args, kw):
+    return (_NOTHING if args[0] is None else timeout_to_ns(args[0])), 0, None
+
+
+def _ask_option(args, kw):
+    level, option = args[0], args[1]
+    value = args[2] if isinstance(args[2], int) else _NOTHING
+    return value, (level & 0xFFFF) << 16 | option & 0xFFFF, None
+
+
+def _sum_of(buffers):
+    """Return the bytes in a list of buffers; an iterator must not be used up by us."""
+    if isinstance(buffers, (list, tuple)):
+        return sum([memoryview(buffer).nbytes for buffer in buffers])
+    return _NOTHING
+
+
+# What came of it: -> (result, outcome, errno), and the first bytes kept.
+
+
+def _end_of(entry, moved, asked):
+    return _EOF if not moved and asked > 0 and entry.stream else _OK
+
+
+def _got_bytes(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    moved = len(result)
+    core.keep_payload(number, moved, result)
+    return moved, _end_of(entry, moved, asked), 0
+
+
+def _got_bytes_from(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    data, address = result[0], result[-1]
+    moved = len(data)
+    core.keep_payload(number, moved, data)
+    core.set_peer(buffer, at, entry, address)
+    return moved, _end_of(entry, moved, asked), 0
+
+
+def _filled(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    core.keep_payload(number, result, args[0] if args else kw["buffer"])
+    return result, _end_of(entry, result, asked), 0
+
+
+def _filled_from(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    moved = result[0]
+    core.keep_payload(number, moved, args[0] if args else kw["buffer"])
+    core.set_peer(buffer, at, entry, result[1])
+    return moved, _end_of(entry, moved, asked), 0
+
+
+def _scattered(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    moved = result[0]
+    if isinstance(args[0], (list, tuple)):
+        core.keep_payload(number, moved, core.joined(args[0]))
+    core.set_peer(buffer, at, entry, result[3])
+    return moved, _end_of(entry, moved, asked if asked != _NOTHING else 1), 0
+
+
+def _sent(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    core.keep_payload(number, result, args[0])
+    return result, _OK, 0
+
+
+def _sent_all(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    core.keep_payload(number, asked, args[0])
+    return asked, _OK, 0
+
+
+def _gathered(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    if isinstance(args[0], (list, tuple)):
+        core.keep_payload(number, result, core.joined(args[0]))
+    return result, _OK, 0
+
+
+def _sent_file(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    return result, _OK, 0
+
+
+def _accepted(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    fd, address = result
+    return core.accepted(entry, sock, fd, address, ended), _OK, 0
+
+
+def _connected(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    core.refresh(entry, sock, "connected")
+    return _NOTHING, _OK, 0
+
+
+def _connected_or_not(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    outcome = core.connect_outcome(result, entry.timeout_ns)
+    core.refresh(entry, sock, "connected")
+    return _NOTHING, outcome, result
+
+
+def _bound(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    core.refresh(entry, sock, "")
+    return _NOTHING, _OK, 0
+
+
+def _listening(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    core.refresh(entry, sock, "listener")
+    return _NOTHING, _OK, 0
+
+
+def _timeout_set(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    core.new_timeout(entry, sock)
+    return _NOTHING, _OK, 0
+
+
+def _detached(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    core.closed(entry, "detach", ended)
+    return _NOTHING, _OK, 0
+
+
+def _closed(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    core.closed(entry, "close", ended)
+    return _NOTHING, _OK, 0
+
+
+# name on the class -> (operation, ask, finish, before). `ask` None: first argument asked, second flags.
+METHODS = {
+    "_accept": ("accept", _ask_nothing, _accepted, None),
+    "recv": ("recv", None, _got_bytes, None),
+    "recv_into": ("recv_into", _ask_into, _filled, None),
+    "recvfrom": ("recvfrom", None, _got_bytes_from, None),
+    "recvfrom_into": ("recvfrom_into", _ask_into, _filled_from, None),
+    "recvmsg": ("recvmsg", _ask_recvmsg, _got_bytes_from, None),
+    "recvmsg_into": ("recvmsg_into", _ask_recvmsg_into, _scattered, None),
+    "send": ("send", _ask_send, _sent, None),
+    "sendall": ("sendall", _ask_send, _sent_all, None),
+    "sendto": ("sendto", _ask_sendto, _sent, None),
+    "sendmsg": ("sendmsg", _ask_sendmsg, _gathered, None),
+    "sendfile": ("sendfile", _ask_sendfile, _sent_file, None),
+    "connect": ("connect", _ask_address, _connected, None),
+    "connect_ex": ("connect_ex", _ask_address, _connected_or_not, None),
+    "bind": ("bind", _ask_address, _bound, None),
+    "listen": ("listen", _ask_number, _listening, None),
+    "shutdown": ("shutdown", _ask_number, None, None),
+    "_real_close": ("close", _ask_nothing, _closed, core.leave_fd),
+    "detach": ("detach", _ask_nothing, _detached, None),
+    "setblocking": ("setblocking", _ask_number, _timeout_set, None),
+    "settimeout": ("settimeout", _ask_timeout, _timeout_set, None),
+    "setsockopt": ("setsockopt", _ask_option, None, None),
+}
+
+
+def install(cls):
+    """Put the recording methods on a class.
+
+    Args:
+        cls: `socket.socket`.
+    """
+    for name, (operation, ask, finish, before) in METHODS.items():
+        original = getattr(cls, name, None)
+        if original is None:
+            continue
+        hooked = core.hook(original, layout.OPERATIONS[operation], ask, finish, before)
+        if name in vars(cls):
+            setattr(cls, name, dress(hooked, original))
+        else:
+            hooked.__name__ = name
+            hooked.__wrapped__ = original
+            setattr(cls, name, Method(hooked, original))

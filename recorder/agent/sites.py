@@ -1,0 +1,112 @@
+"""Where in the program a call was made.
+
+Owns the search for the nearest caller outside the standard library, and its numbers. Knows the
+tape's notes, not what is called.
+"""
+
+import itertools
+import os
+import sys
+
+from . import layout
+
+_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_ADDED = (os.path.join(_LIBRARY, "site-packages") + os.sep, os.path.join(_LIBRARY, "dist-packages") + os.sep)
+_AGENT = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PLUMBING = tuple(_LIBRARY + name for name in ("socket.py", "ssl.py", "selectors.py"))
+_START = os.getcwd() if os.path.isdir(".") else os.sep  # relative file names are meant from here
+_MOST_SITES = 100_000  # a program that makes code for ever must not fill our memory
+
+PROGRAM, LIBRARY, PLUMBING = 0, 1, 2
+
+
+class Sites:
+    """The sites of one process.
+
+    Args:
+        tape: where new ones are noted.
+    """
+
+    def __init__(self, tape):
+        self.tape = tape
+        self.numbers = {}  # (id of code, instruction) -> site, only where the immediate caller is the site
+        self._placed = {}  # the same for sites found further out
+        self._lines = {}  # (id of code, line) -> site
+        self._codes = {}  # id of code -> (code, PROGRAM | LIBRARY | PLUMBING): holding the code keeps its id its own
+        self._next = itertools.count(1).__next__
+
+    def find(self, frame):
+        """Return the number of the site of a call.
+
+        Args:
+            frame: of the immediate caller.
+        """
+        immediate = frame
+        second = None
+        while frame is not None:
+            kind = self._kind(frame.f_code)
+            if kind == PROGRAM:
+                break
+            if kind == LIBRARY and second is None:
+                second = frame
+            frame = frame.f_back
+        if frame is None:
+            frame = second or immediate
+        key = (id(frame.f_code), frame.f_lasti)
+        number = self._placed.get(key)
+        if number is None:
+            if len(self._placed) >= _MOST_SITES:
+                self._placed.clear()
+                self._lines.clear()
+                self.numbers.clear()
+                self._codes.clear()
+            line = (key[0], frame.f_lineno)
+            number = self._lines.get(line)
+            if number is None:
+                number = self._lines[line] = self._next()
+                self._describe(number, frame)
+            self._placed[key] = number
+            self._kind(frame.f_code)
+        if frame is immediate and self._codes[key[0]][1] == PROGRAM:
+            self.numbers[key] = number
+        return number
+
+    def _kind(self, code):
+        known = self._codes.get(id(code))
+        if known is None:
+            known = self._codes[id(code)] = (code, _kind_of(code.co_filename))
+        return known[1]
+
+    def _describe(self, number, frame):
+        code = frame.f_code
+        file = code.co_filename
+        text = ""
+        if not file.startswith("<"):
+            file = os.path.normpath(os.path.join(_START, file))
+        if not os.path.exists(file):
+            text = _text_from_loader(frame)
+        function = getattr(code, "co_qualname", code.co_name)
+        self.tape.note(layout.NOTE_SITE, number, file, frame.f_lineno or code.co_firstlineno, function, text)
+
+
+def _kind_of(file):
+    if file.startswith(_AGENT) or file.startswith(_PLUMBING):
+        return PLUMBING
+    if file.startswith("<frozen "):
+        return LIBRARY
+    if file.startswith(_LIBRARY) and not file.startswith(_ADDED):
+        return LIBRARY
+    return PROGRAM
+
+
+def _text_from_loader(frame):
+    """Return the source of a module that is no file (a zip, `python -c`), or ""."""
+    if frame.f_code.co_filename == "<string>" and frame.f_globals.get("__name__") == "__main__":
+        arguments = getattr(sys, "orig_argv", [])
+        if "-c" in arguments[:-1]:
+            return arguments[arguments.index("-c") + 1]
+    loader = frame.f_globals.get("__loader__")
+    try:
+        return loader.get_source(frame.f_globals["__name__"]) or ""
+    except Exception:
+        return ""

@@ -1,0 +1,275 @@
+"""Which socket a call was made on: identity that survives a reused descriptor.
+
+Owns the numbers of sockets and what is known of each. A Python object is found by its id as long
+as it lives; a descriptor by its number and inode, so that a second object on the same descriptor
+is the same socket and a new socket on an old number is not. Knows the tape's notes.
+"""
+
+import _socket
+import _weakref
+import itertools
+import os
+import sys
+import time
+
+from . import layout
+
+_fstat, _get_blocking = os.fstat, os.get_blocking
+_Socket = _socket.socket
+_fileno, _gettimeout, _getsockname, _getpeername = _Socket.fileno, _Socket.gettimeout, _Socket.getsockname, _Socket.getpeername
+_getsockopt = _Socket.getsockopt
+_family, _type = _Socket.family.__get__, _Socket.type.__get__
+_ref = _weakref.ref
+_monotonic_ns = time.monotonic_ns
+_finalizing = sys.is_finalizing
+_SO_ACCEPTCONN = 30
+_STREAM, _DGRAM = 1, 2
+_UNIX, _INET, _INET6 = 1, 2, 10
+_FAMILIES = {getattr(_socket, name): name for name in dir(_socket) if name.startswith("AF_")}
+_TYPES = {getattr(_socket, name): name for name in ("SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_RDM", "SOCK_SEQPACKET")}
+_MOST_ADDRESSES = 100_000
+
+
+class Entry:
+    """What is known of one socket. `timeout_ns` is -1 where a call may block for ever."""
+
+    __slots__ = ("family", "fd", "id", "inode", "local", "open", "parent", "peer", "ref", "role", "stream", "timeout_ns", "waiting")
+
+
+def kind_name(family, type_):
+    """Return the trace's word for a family and type."""
+    if family in (_INET, _INET6) and type_ in (_STREAM, _DGRAM):
+        return "tcp" if type_ == _STREAM else "udp"
+    return "unix" if family == _UNIX else "other"
+
+
+def address_text(family, address):
+    """Return an address as the trace writes it: 127.0.0.1:80, [::1]:80, unix:/path, unix:@abstract, "" for none."""
+    if not address:
+        return ""
+    if family == _INET and isinstance(address, tuple):
+        return "%s:%s" % address[:2]
+    if family == _INET6 and isinstance(address, tuple):
+        return "[%s]:%s" % address[:2]
+    if family == _UNIX:
+        if isinstance(address, bytes):
+            return "unix:@" + address[1:].decode("utf-8", "backslashreplace") if address[:1] == b"\0" else "unix:" + os.fsdecode(address)
+        return "unix:@" + address[1:] if address[:1] == "\0" else "unix:%s" % (address,)
+    return str(address)
+
+
+def timeout_to_ns(seconds):
+    """Return a Python timeout in nanoseconds, -1 for None."""
+    return -1 if seconds is None else int(seconds * 1_000_000_000)
+
+
+class Sockets:
+    """The sockets of one process.
+
+    Args:
+        tape: where they are noted.
+        inherited: fd -> Entry of the process this one was forked from, or None.
+    """
+
+    def __init__(self, tape, inherited=None):
+        self.tape = tape
+        self.entries = {}  # id of object -> Entry
+        self.by_fd = {}  # descriptor -> Entry that is open on it
+        self._inherited = inherited or {}
+        self._addresses = {}
+        self._next = itertools.count(1).__next__
+        self._next_address = itertools.count(1).__next__
+
+    def identify(self, sock):
+        """Return the Entry of an object met for the first time."""
+        fd = _fileno(sock)
+        if fd < 0:
+            return self._closed_entry(sock)
+        inode = _fstat(fd).st_ino
+        found = self.by_fd.get(fd)
+        if found is not None and found.waiting:
+            entry = found  # accepted a moment ago, and this is its object
+            entry.waiting = False
+            entry.inode = inode
+            self._complete(entry, sock)
+        elif found is not None and found.inode == inode and found.open:
+            entry = found  # another object on the same descriptor
+        else:
+            entry = self._first_seen(sock, fd, inode, found)
+        entry.timeout_ns = self.timeout_ns(sock, fd)
+        return self._remember(sock, entry)
+
+    def timeout_ns(self, sock, fd):
+        """Return how long a call may wait: O_NONBLOCK set behind Python's back counts as 0."""
+        seconds = _gettimeout(sock)
+        if seconds is None and fd >= 0:
+            return -1 if _get_blocking(fd) else 0
+        return timeout_to_ns(seconds)
+
+    def _closed_entry(self, sock):
+        entry = Entry()
+        entry.id = 0
+        entry.fd = -1
+        entry.inode = 0
+        entry.open = entry.waiting = False
+        entry.stream = _type(sock) == _STREAM
+        entry.family = _family(sock)
+        entry.timeout_ns = timeout_to_ns(_gettimeout(sock))
+        entry.local = entry.peer = entry.role = ""
+        entry.parent = 0
+        entry.ref = None
+        return entry
+
+    def _remember(self, sock, entry):
+        key = id(sock)
+        entries = self.entries
+
+        def gone(_, key=key, entry=entry, owner=self):
+            entries.pop(key, None)
+            if entry.open and not _finalizing():
+                owner.close(entry, "collected")
+
+        entry.ref = _ref(sock, gone) if entry.ref is None else (entry.ref, _ref(sock, gone))
+        entries[key] = entry
+        return entry
+
+    def _first_seen(self, sock, fd, inode, before):
+        family, type_ = _family(sock), _type(sock)
+        origin, origin_tape, origin_socket = "created", "", 0
+        role, local, peer, parent = "", "", "", 0
+        ancestor = self._inherited.get(fd)
+        if ancestor is not None and ancestor.inode in (inode, 0):
+            origin, origin_tape, origin_socket = "inherited", self.tape.parent, ancestor.id
+            role, peer = ancestor.role, ancestor.peer
+        elif before is not None and before.inode == inode:
+            origin, origin_socket = "passed", before.id  # detached from one object, attached to this one
+            role, peer, parent = before.role, before.peer, before.parent
+        if before is not None and before.open:
+            self.close(before, "replaced")
+        if not peer:
+            peer = self._ask(_getpeername, sock, family)
+        local = self._ask(_getsockname, sock, family)
+        if not role:
+            role = _role(sock, family, type_, local, peer)
+        entry = self._new(fd, inode, family, type_, role, local, peer, parent)
+        self.by_fd[fd] = entry
+        self._note(entry, type_, origin, origin_tape, origin_socket, _monotonic_ns())
+        return entry
+
+    def _new(self, fd, inode, family, type_, role, local, peer, parent):
+        entry = Entry()
+        entry.id = self._next()
+        entry.fd, entry.inode, entry.family = fd, inode, family
+        entry.stream = type_ == _STREAM
+        entry.role, entry.local, entry.peer, entry.parent = role, local, peer, parent
+        entry.open = True
+        entry.waiting = False
+        entry.timeout_ns = -1
+        entry.ref = None
+        return entry
+
+    def _note(self, entry, type_, origin, origin_tape, origin_socket, opened_ns):
+        family = entry.family
+        self.tape.note(
+            layout.NOTE_SOCKET,
+            entry.id,
+            entry.fd,
+            kind_name(family, type_),
+            _FAMILIES.get(family, family),
+            _TYPES.get(type_, type_),
+            entry.role,
+            entry.local,
+            entry.peer,
+            entry.parent,
+            origin,
+            origin_tape,
+            origin_socket,
+            opened_ns,
+        )
+
+    def accepted(self, listener, fd, address, sock, at_ns):
+        """Note the socket that an accept on `sock` has just returned; its object comes later.
+
+        Returns:
+            Its Entry.
+        """
+        type_ = _type(sock)
+        before = self.by_fd.get(fd)
+        if before is not None and before.open:
+            self.close(before, "replaced")
+        peer = address_text(listener.family, address) or ("unix:" if listener.family == _UNIX else "")
+        entry = self._new(fd, 0, listener.family, type_, "accepted", listener.local, peer, listener.id)
+        entry.waiting = True
+        self.by_fd[fd] = entry
+        if listener.role != "listener":
+            listener.role = "listener"
+            self.tape.note(layout.NOTE_SOCKET_IS, listener.id, "role", "listener")
+        self._note(entry, type_, "accepted", "", 0, at_ns)
+        return entry
+
+    def _complete(self, entry, sock):
+        local = self._ask(_getsockname, sock, entry.family)
+        if local != entry.local:
+            entry.local = local
+            self.tape.note(layout.NOTE_SOCKET_IS, entry.id, "local", local)
+
+    def refresh(self, entry, sock, role=""):
+        """Note what bind, listen or connect changed."""
+        changes = []
+        local = self._ask(_getsockname, sock, entry.family)
+        peer = self._ask(_getpeername, sock, entry.family)
+        for name, value in (("local", local), ("peer", peer), ("role", role)):
+            if value and getattr(entry, name) != value:
+                setattr(entry, name, value)
+                changes += [name, value]
+        if changes:
+            self.tape.note(layout.NOTE_SOCKET_IS, entry.id, *changes)
+
+    def close(self, entry, by, at_ns=None):
+        """Note that a socket's descriptor is gone."""
+        entry.open = False
+        if self.by_fd.get(entry.fd) is entry:
+            if by == "detach":
+                pass  # whoever takes the descriptor next is the same socket under another object
+            else:
+                del self.by_fd[entry.fd]
+        self.tape.note(layout.NOTE_CLOSED, entry.id, at_ns or _monotonic_ns(), by)
+
+    def address(self, family, address):
+        """Return the number of an address named in a call, 0 for none."""
+        text = address_text(family, address)
+        if not text:
+            return 0
+        number = self._addresses.get(text)
+        if number is None:
+            if len(self._addresses) >= _MOST_ADDRESSES:
+                self._addresses.clear()
+            number = self._next_address()
+            self.tape.note(layout.NOTE_ADDRESS, number, text)
+            self._addresses[text] = number
+        return number
+
+    def _ask(self, method, sock, family):
+        try:
+            return address_text(family, method(sock))
+        except OSError:
+            return ""
+
+
+def _role(sock, family, type_, local, peer):
+    if type_ != _STREAM:
+        return "datagram" if type_ == _DGRAM else "other"
+    try:
+        if _getsockopt(sock, _socket.SOL_SOCKET, _SO_ACCEPTCONN):
+            return "listener"
+    except OSError:
+        pass
+    if peer:
+        return "connected"
+    if family == _UNIX and not local:
+        try:
+            _getpeername(sock)
+        except OSError:
+            return "other"
+        return "pair"
+    return "other"

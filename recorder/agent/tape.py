@@ -1,0 +1,251 @@
+"""The writing side of the tape: files reserved, mapped, never held open.
+
+Owns how memory for slots and cells is had and given back. Knows the layout, not what a call is.
+Nothing here takes a lock: numbers come from atomic counters, so threads, signal handlers and the
+garbage collector may enter at any point.
+"""
+
+import ctypes
+import errno
+import itertools
+import os
+import time
+
+from . import layout
+
+_open, _close, _link, _rename, _unlink, _write = os.open, os.close, os.link, os.rename, os.unlink, os.write
+_reserve = os.posix_fallocate
+_getpid, _getppid = os.getpid, os.getppid
+_monotonic_ns, _time_ns = time.monotonic_ns, time.time_ns
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_mmap = _libc.mmap
+_mmap.restype = ctypes.c_void_p
+_mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+_munmap = _libc.munmap
+_munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_PROT_READ_WRITE = 3
+_MAP_SHARED = 1
+_MAP_POPULATE = 0x8000
+_MAP_FAILED = ctypes.c_void_p(-1).value
+
+
+def _mapping_type(size):
+    """Return a type of `size` mapped bytes that gives its memory back when nobody holds it any more."""
+
+    class Mapping(ctypes.c_char * size):
+        def __del__(self, munmap=_munmap, size=size, addressof=ctypes.addressof):
+            munmap(addressof(self), size)
+
+    return Mapping
+
+
+_MAPPINGS = {size: _mapping_type(size) for size in {layout.HEAD_BYTES, *layout.SEGMENT_BYTES.values()}}
+
+
+def map_file(descriptor, size):
+    """Map a file without keeping a descriptor: Python's mmap keeps a duplicate that the program could close.
+
+    Returns:
+        A writable buffer of `size` bytes, unmapped when its last reference goes.
+
+    Raises:
+        OSError: no memory, or the file cannot be mapped.
+    """
+    address = _mmap(None, size, _PROT_READ_WRITE, _MAP_SHARED | _MAP_POPULATE, descriptor, 0)
+    if address == _MAP_FAILED:
+        raise OSError(ctypes.get_errno(), "mmap")
+    return _MAPPINGS[size].from_address(address)
+
+
+def _publish(private, path):
+    """Give a file its real name, unless that exists; where the file system knows no links, by renaming."""
+    try:
+        _link(private, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.exists(path):
+            raise FileExistsError(errno.EEXIST, path)
+        _rename(private, path)
+
+
+class Tape:
+    """The files of one process. Opened at once in a fresh interpreter, at the first call after a fork.
+
+    Args:
+        folders: where to put files: the tape directory, then where to go if that is full.
+        parent: name of the tape of the process this one was forked from, or "".
+    """
+
+    def __init__(self, folders, parent=""):
+        self.folders = folders
+        self.parent = parent
+        self.name = ""
+        self.head = None
+        self.calls = {}  # segment number -> buffer, or None where it could not be had
+        self.notes = {}
+        self.next_call = itertools.count().__next__
+        self.next_cell = itertools.count().__next__
+        self.next_lost = itertools.count(1).__next__
+        self.next_fault = itertools.count(1).__next__
+
+    def open(self, text):
+        """Write the head, which says that this process is here.
+
+        Args:
+            text: strings as `start.describe` gives them.
+
+        Raises:
+            OSError: there is room nowhere.
+        """
+        started_ns = _monotonic_ns()
+        name = "%d-%x" % (_getpid(), started_ns)
+        strings = b"".join(_encode(part) + b"\0" for part in (self.parent, *text))
+        head = layout.HEAD.pack(
+            layout.MAGIC, layout.VERSION, _getpid(), _getppid(), len(strings), started_ns, _time_ns(), 0, 0, 0, bool(self.parent), 0, 0
+        )
+        content = head + bytes(layout.HEAD_BYTES - len(head)) + strings
+        problem = None
+        for folder in self.folders:
+            path = os.path.join(folder, name + ".head")
+            try:
+                self.head = self._create(path, len(content), layout.HEAD_BYTES, content)
+            except OSError as error:
+                problem = error
+            else:
+                self.name = name
+                return
+        raise problem
+
+    def _create(self, path, size, mapped, content=b""):
+        """Make a file under a name of its own, reserve it, and link it to where others look for it."""
+        private = "%s.%x" % (path, id(self) ^ _monotonic_ns())
+        descriptor = _open(private, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                _reserve(descriptor, 0, size)
+                if content:
+                    _write(descriptor, content)
+                _publish(private, path)
+                return map_file(descriptor, mapped)
+            finally:
+                try:
+                    _unlink(private)
+                except FileNotFoundError:
+                    pass
+        finally:
+            _close(descriptor)
+
+    def map_segment(self, stream, number):
+        """Return the buffer of a segment, made by the recorder ahead of need or else by us.
+
+        Args:
+            stream: "c" for calls, "n" for notes.
+            number: of the segment.
+
+        Returns:
+            A writable buffer, or None where there is no room: what belongs there is lost, and counted.
+        """
+        segments = self.calls if stream == "c" else self.notes
+        try:
+            buffer = self._segment(stream, number) if self.head is not None else None
+        except OSError:
+            buffer = None
+        if buffer is None and self.head is not None and segments.get(number, 0) != 0:
+            return segments[number]  # another thread had it meanwhile
+        if buffer is None:
+            self._note_failed(stream, number)
+        segments[number] = buffer = segments.get(number) or buffer
+        segments.pop(number - 2, None)
+        return buffer
+
+    def _segment(self, stream, number):
+        size = layout.SEGMENT_BYTES[stream]
+        problem = None
+        for folder in self.folders:
+            path = "%s/%s.%s%06d" % (folder, self.name, stream, number)
+            for _ in range(2):
+                try:
+                    descriptor = _open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+                except FileNotFoundError:
+                    pass
+                else:
+                    try:
+                        return map_file(descriptor, size)
+                    finally:
+                        _close(descriptor)
+                try:
+                    return self._create(path, size, size)
+                except FileExistsError:
+                    continue  # the recorder, or another thread, made it in between
+                except OSError as error:
+                    problem = error
+                    break
+        raise problem or OSError(errno.ENOSPC, "no room for the tape")
+
+    def _note_failed(self, stream, number):
+        head = self.head
+        if head is None:
+            return
+        at = layout.HEAD_FAILED_AT[stream]
+        failed = int.from_bytes(head[at : at + 4], "little")
+        if failed < layout.FAILED_MAX:
+            listed = layout.HEAD_FAILED_LIST_AT[stream] + 4 * failed
+            head[listed : listed + 4] = number.to_bytes(4, "little")
+        head[at : at + 4] = (failed + 1).to_bytes(4, "little")
+
+    def lose_call(self):
+        """Count a call that found no place."""
+        lost = self.next_lost()
+        if self.head is not None:
+            self.head[layout.HEAD_LOST_AT : layout.HEAD_LOST_AT + 8] = lost.to_bytes(8, "little")
+
+    def count_fault(self):
+        """Count an error of our own that the program must not see."""
+        faults = self.next_fault()
+        if self.head is not None:
+            self.head[layout.HEAD_FAULTS_AT : layout.HEAD_FAULTS_AT + 4] = faults.to_bytes(4, "little")
+
+    def note(self, kind, key, *fields):
+        """Write a note of text fields; numbers are written in decimal."""
+        self.note_bytes(kind, key, b"\0".join([_encode(field) for field in fields]))
+
+    def note_bytes(self, kind, key, data):
+        """Write a note of raw bytes, in as many cells as it takes.
+
+        Args:
+            kind: a NOTE_ code.
+            key: what it is about.
+            data: at most 2**32 - 1 bytes.
+        """
+        total = len(data)
+        number = serial = self.next_cell()
+        part = 0
+        start = 0
+        pack = layout.CELL.pack_into
+        while True:
+            try:
+                buffer = self.notes[number >> layout.CELL_BITS]
+            except KeyError:
+                buffer = self.map_segment("n", number >> layout.CELL_BITS)
+            if buffer is not None:
+                at = (number & (layout.CELLS - 1)) * layout.CELL_BYTES
+                pack(buffer, at, kind, part, total, key, serial, data[start : start + layout.CELL_DATA_BYTES], layout.COMPLETE)
+            start += layout.CELL_DATA_BYTES
+            if start >= total:
+                return
+            part += 1
+            number = self.next_cell()
+
+
+def _encode(value):
+    if isinstance(value, int):
+        return b"%d" % value
+    if isinstance(value, bytes):
+        return value.replace(b"\0", b"\xef\xbf\xbd")
+    text = str(value).replace("\0", "\ufffd")
+    try:
+        return text.encode("utf-8", "surrogateescape")  # a file name that was no UTF-8 is written back as it was
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")

@@ -1,0 +1,454 @@
+"""Tapes -> rows, while the program runs.
+
+Owns the numbering of a run (which small per-process number is which id in the file) and what each
+note becomes. Knows tape and trace; not how programs are started or ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import os
+import select
+import struct
+import time
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from ..traces.writer import CALL_FIELDS, Bases, RunWriter, json_text
+from .agent import layout
+from .tally import Tally
+from .tape import Note, TapeReader
+
+_WIDTH = len(CALL_FIELDS)
+_AT = {name: position for position, name in enumerate(CALL_FIELDS)}
+_OPEN_SHOWN_NS = 100_000_000  # an open call this old gets a row
+_SPACING = 1_000_000_000  # between the numbers of processes that live at the same time
+_LARGEST_SOURCE = 4_000_000
+_SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
+
+
+def _unpack(data: bytes) -> list[int]:
+    """Return slots as numbers, CALL_FIELDS each; the last of each is the state, for the id to take its place."""
+    return list(chain.from_iterable(_SLOT.iter_unpack(data)))
+
+
+def has_ended(pidfd: int | None) -> bool:
+    """Say whether the process behind a pidfd is gone."""
+    if pidfd is None:
+        return True
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@dataclass
+class Process:
+    """A process with a tape, and its place in the numbering."""
+
+    id: int
+    reader: TapeReader
+    bases: Bases
+    pidfd: int | None
+    segment_ids: dict[int, int] = field(default_factory=dict)  # segment -> id of its first slot
+    shown_open: set[int] = field(default_factory=set)  # open calls that have a row
+    open_sockets: set[int] = field(default_factory=set)
+    sites_of_files: set[str] = field(default_factory=set)
+    sockets: dict[int, dict[str, str]] = field(default_factory=dict)
+    threads: dict[int, int] = field(default_factory=dict)  # number -> native id
+    calls: int = 0
+
+    @property
+    def pid(self) -> int:
+        return self.reader.head.pid
+
+
+class Drain:
+    """Reads all tapes of a run and writes its rows.
+
+    Args:
+        writer: has begun the run.
+        folders: the tape directory and, where there is one, the spill directory.
+        start_ns: CLOCK_MONOTONIC at the run's start.
+    """
+
+    def __init__(self, writer: RunWriter, folders: tuple[Path, ...], start_ns: int) -> None:
+        self.writer = writer
+        self.folders = folders
+        self.start_ns = start_ns
+        self.tally = Tally()
+        self.processes: list[Process] = []  # alive, as far as we know
+        self.ended: list[Process] = []
+        self.calls_recorded = 0
+        self.calls_lost = 0
+        self.faults = 0
+        self.blind_spots: list[str] = []
+        self.unrecorded: dict[int, str] = {}  # pid -> why
+        self.listening: list[tuple[str, str]] = []
+        self._seen: set[str] = set()
+        self._children: dict[int, tuple[str, str, list[str]]] = {}
+        self._next_call = writer.highest_id("calls") + 1
+        self._next_base = {table: writer.highest_id(table) for table in ("threads", "sockets", "sites", "addresses")}
+
+    def run_ns(self) -> int:
+        """Return the run's clock now."""
+        return time.monotonic_ns() - self.start_ns
+
+    def find_processes(self) -> list[Process]:
+        """Look for processes that have announced themselves since the last time."""
+        found = []
+        for folder in self.folders:
+            try:
+                names = sorted(entry.name for entry in os.scandir(folder))
+            except OSError:
+                continue
+            for name in names:
+                if name in self._seen:
+                    continue
+                if name.endswith(".head"):
+                    self._seen.add(name)
+                    found.append(self._take_in(TapeReader(self.folders, folder / name)))
+                elif name.endswith(".unrecorded"):
+                    self._seen.add(name)
+                    self._take_unrecorded(folder / name)
+        return found
+
+    def _take_in(self, reader: TapeReader) -> Process:
+        head = reader.head
+        known = [*self.processes, *self.ended]
+        before = [process for process in known if process.pid == head.pid]
+        parent = next((process for process in known if process.reader.head.name == head.parent_tape), None) or next(
+            (process for process in reversed(known) if process.pid == head.parent_pid), None
+        )
+        started_by = "fork" if head.forked else "exec" if before else "spawn" if parent else "main"
+        if not head.forked and before and before[-1] in self.processes:
+            self._end(before[-1], closed_by="exec", ended_ns=head.started_ns - self.start_ns)
+        id_ = self.writer.insert(
+            "processes",
+            run_id=self.writer.run_id,
+            pid=head.pid,
+            parent_id=before[-1].id if started_by == "exec" else parent.id if parent else None,
+            started_by=started_by,
+            command=json_text(list(head.command)),
+            recorded=1,
+            started_ns=max(0, head.started_ns - self.start_ns),
+        )
+        self.unrecorded.pop(head.pid, None)
+        try:
+            pidfd = os.pidfd_open(head.pid)
+        except OSError:
+            pidfd = None
+        process = Process(id_, reader, self._bases(), pidfd)
+        self.processes.append(process)
+        return process
+
+    def _bases(self) -> Bases:
+        """Return where a new process' numbers begin: behind all others, or far away while others still grow."""
+        tables = ("threads", "sockets", "sites", "addresses")
+        if self.processes:
+            bases = {table: -(-max(self._next_base[table], 1) // _SPACING) * _SPACING for table in tables}
+            top = max(bases.values())
+            bases = dict.fromkeys(tables, top)
+            self._next_base = dict.fromkeys(tables, top + 1)
+        else:
+            bases = {table: self.writer.highest_id(table) for table in tables}
+            self._next_base = {table: base + 1 for table, base in bases.items()}
+        return Bases(bases["threads"], bases["sockets"], bases["sites"], bases["addresses"], self.start_ns)
+
+    def _take_unrecorded(self, path: Path) -> None:
+        try:
+            pid = int(path.name.partition(".")[0])
+            reason = path.read_text(encoding="utf-8", errors="replace") or "no reason given"
+        except (OSError, ValueError):
+            return
+        self.unrecorded[pid] = reason
+        self._insert_unrecorded(pid, None, "unknown", [], reason)
+
+    def _insert_unrecorded(self, pid: int, parent: int | None, started_by: str, command: list[str], reason: str) -> None:
+        self.writer.insert(
+            "processes",
+            run_id=self.writer.run_id,
+            pid=pid,
+            parent_id=parent,
+            started_by=started_by if started_by != "unknown" else None,
+            command=json_text(command),
+            recorded=0,
+            why_not=reason,
+        )
+        what = " ".join(command[:4]) if command else f"process {pid}"
+        self.add_blind_spot(f"{what} (pid {pid}) was not recorded: {reason}")
+
+    def add_blind_spot(self, sentence: str) -> None:
+        """Name something that this run cannot see."""
+        if sentence not in self.blind_spots:
+            self.blind_spots.append(sentence)
+
+    def step(self) -> int:
+        """Read what is new and commit it.
+
+        Returns:
+            How many calls were taken in.
+        """
+        self.find_processes()
+        taken = 0
+        for process in list(self.processes):
+            gone = has_ended(process.pidfd)
+            taken += self._read(process, ended=gone)
+            if gone:
+                self._end(process, closed_by="exit", ended_ns=self.run_ns())
+        self.writer.levels(self.tally.settled_levels())
+        self.writer.commit()
+        for process in self.processes:
+            process.reader.calls.free_done()
+            process.reader.notes.free_done()
+        return taken
+
+    def _read(self, process: Process, ended: bool) -> int:
+        blocks, late = process.reader.read_calls(ended)
+        for number, slot in late:
+            self._late(process, number, slot)
+        for block in blocks:
+            self._block(process, block.first, block.data)
+        if not ended:
+            self._show_open(process)
+            ahead = 1 + sum(len(block.data) for block in blocks) * 4 // layout.SEGMENT_BYTES["c"]
+            process.reader.calls.make_ahead(min(ahead, 16))
+            process.reader.notes.make_ahead(min(ahead, 16) if process.reader.notes.position > layout.CELLS // 4 else 0)
+        # Notes last: whatever a call refers to was noted before the call was written.
+        payloads = []
+        for note in process.reader.read_notes(ended):
+            if note.kind == layout.NOTE_PAYLOAD:
+                size, _, data = note.data.partition(b"\0")
+                payloads.append((self._call_id(process, note.key), int(size), data))
+            else:
+                self._note(process, note)
+        self.writer.payloads(payloads)
+        return sum(len(block.data) for block in blocks) // layout.SLOT_BYTES + len(late)
+
+    def _call_id(self, process: Process, number: int) -> int:
+        """Return the id of a slot's call: every segment gets the next free ids of the file."""
+        segment = number >> layout.SLOT_BITS
+        first = process.segment_ids.get(segment)
+        if first is None:
+            first = process.segment_ids[segment] = self._next_call
+            self._next_call += layout.SLOTS
+        return first + (number & (layout.SLOTS - 1))
+
+    def _block(self, process: Process, first: int, data: bytes) -> None:
+        flat = _unpack(data)
+        count = len(flat) // _WIDTH
+        id_ = self._call_id(process, first)
+        flat[_AT["id"] :: _WIDTH] = range(id_, id_ + count)
+        nested = any(flat[_AT["parent"] :: _WIDTH])
+        if nested:
+            self._place_parents(process, flat)
+        self.writer.calls(flat, process.bases)
+        self._count(process, flat, nested)
+
+    def _place_parents(self, process: Process, flat: list[int]) -> None:
+        for at in range(_AT["parent"], len(flat), _WIDTH):
+            if flat[at]:
+                flat[at] = self._call_id(process, flat[at] - 1)
+
+    def _count(self, process: Process, flat: list[int], nested: bool) -> None:
+        if nested:
+            for at in range(0, len(flat), _WIDTH):
+                self._count_columns(process, flat[at : at + _WIDTH], bool(flat[at + _AT["parent"]]))
+        else:
+            self._count_columns(process, flat, False)
+        count = len(flat) // _WIDTH
+        process.calls += count
+        self.calls_recorded += count
+
+    def _count_columns(self, process: Process, flat: list[int], inner: bool) -> None:
+        def column(name: str) -> list[int]:
+            return flat[_AT[name] :: _WIDTH]
+
+        bases = process.bases
+        sockets = column("socket")
+        self.tally.add(
+            process.id,
+            column("id"),
+            [thread + bases.thread for thread in column("thread")] if bases.thread else column("thread"),
+            [socket and socket + bases.socket for socket in sockets] if bases.socket else sockets,
+            column("operation"),
+            column("outcome"),
+            [started - self.start_ns for started in column("started_ns")],
+            column("duration_ns"),
+            column("timeout_ns"),
+            column("result"),
+            inner,
+        )
+
+    def _single(self, process: Process, number: int, slot: bytes) -> list[int]:
+        flat = _unpack(slot)
+        flat[_AT["id"]] = self._call_id(process, number)
+        if flat[_AT["parent"]]:
+            self._place_parents(process, flat)
+        return flat
+
+    def _late(self, process: Process, number: int, slot: bytes) -> None:
+        """Take in a call that was open when its neighbours were read."""
+        flat = self._single(process, number, slot)
+        if number in process.shown_open:
+            process.shown_open.discard(number)
+            self.writer.close_call(flat, process.bases)
+            self.calls_recorded -= 1
+            process.calls -= 1
+        else:
+            self.writer.calls(flat, process.bases)
+        self._count(process, flat, bool(flat[_AT["parent"]]))
+
+    def _show_open(self, process: Process, all_of_them: bool = False) -> None:
+        for number, slot in process.reader.open_calls():
+            if number in process.shown_open:
+                continue
+            flat = self._single(process, number, slot)
+            if all_of_them or time.monotonic_ns() - flat[_AT["started_ns"]] >= _OPEN_SHOWN_NS:
+                process.shown_open.add(number)
+                self.writer.open_call(flat, process.bases)
+                self.calls_recorded += 1
+                process.calls += 1
+
+    def _note(self, process: Process, note: Note) -> None:
+        bases = process.bases
+        fields = note.fields()
+        if note.kind == layout.NOTE_THREAD:
+            process.threads[note.key] = int(fields[0])
+            name = fields[1] or None
+            self.writer.insert("threads", id=bases.thread + note.key, process_id=process.id, native_id=int(fields[0]), name=name)
+        elif note.kind == layout.NOTE_SOCKET:
+            self._socket(process, note.key, dict(zip(layout.SOCKET_FIELDS, fields, strict=True)))
+        elif note.kind == layout.NOTE_SOCKET_IS:
+            changes = dict(zip(fields[::2], fields[1::2], strict=True))
+            process.sockets.setdefault(note.key, {}).update(changes)
+            self.writer.update("sockets", bases.socket + note.key, **changes)
+            self._note_listener(process, note.key)
+        elif note.kind == layout.NOTE_CLOSED:
+            process.open_sockets.discard(note.key)
+            process.sockets.pop(note.key, None)
+            self.writer.update("sockets", bases.socket + note.key, closed_ns=int(fields[0]) - self.start_ns, closed_by=fields[1])
+        elif note.kind == layout.NOTE_SITE:
+            self._site(process, note.key, *fields)
+        elif note.kind == layout.NOTE_ADDRESS:
+            self.writer.insert("addresses", id=bases.address + note.key, text=fields[0])
+        elif note.kind == layout.NOTE_CHILD:
+            self._children[note.key] = (fields[0], fields[1], fields[2:])
+            if fields[1]:
+                self.unrecorded[note.key] = fields[1]
+                self._insert_unrecorded(note.key, process.id, fields[0], fields[2:], fields[1])
+        elif note.kind == layout.NOTE_BLIND:
+            self.add_blind_spot(fields[0])
+
+    def _socket(self, process: Process, number: int, told: dict[str, str]) -> None:
+        base = process.bases.socket
+        origin_id = None
+        origin_base = base
+        if int(told["origin_socket"]):
+            if told["origin_tape"]:
+                owner = next((p for p in [*self.processes, *self.ended] if p.reader.head.name == told["origin_tape"]), None)
+                origin_base = owner.bases.socket if owner else -1
+            origin_id = origin_base + int(told["origin_socket"]) if origin_base >= 0 else None
+        self.writer.insert(
+            "sockets",
+            id=base + number,
+            process_id=process.id,
+            fd=int(told["fd"]),
+            kind=told["kind"],
+            family=told["family"],
+            type=told["type"],
+            role=told["role"],
+            local=told["local"] or None,
+            peer=told["peer"] or None,
+            parent_id=base + int(told["parent"]) if int(told["parent"]) else None,
+            origin=told["origin"],
+            origin_id=origin_id,
+            opened_ns=int(told["opened_ns"]) - self.start_ns,
+        )
+        process.open_sockets.add(number)
+        process.sockets[number] = told
+        self._note_listener(process, number)
+
+    def _note_listener(self, process: Process, number: int) -> None:
+        told = process.sockets.get(number, {})
+        if told.get("role") == "listener" and told.get("local"):
+            found = (told.get("family", ""), told["local"])
+            if found not in self.listening:
+                self.listening.append(found)
+
+    def _site(self, process: Process, number: int, file: str, line: str, function: str, text: str) -> None:
+        if not text:
+            text = _read_source(file)
+        lines = text.splitlines()
+        at = int(line) - 1
+        code = lines[at].strip() if 0 <= at < len(lines) else None
+        self.writer.insert("sites", id=process.bases.site + number, file=file, line=int(line), function=function, code=code)
+        if text and file not in process.sites_of_files:
+            process.sites_of_files.add(file)
+            self.writer.source(file, hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(), text)
+
+    def _end(self, process: Process, closed_by: str, ended_ns: int) -> None:
+        """Take in the last of a process, and say what its end did to calls and sockets."""
+        self._read(process, ended=True)
+        self._show_open(process, all_of_them=True)
+        for number, slot in process.reader.open_calls():
+            if number in process.shown_open:
+                self.tally.add_unfinished(process.id, _unpack(slot)[_AT["operation"]])
+        for number in process.open_sockets:
+            self.writer.update("sockets", process.bases.socket + number, closed_ns=ended_ns, closed_by=closed_by)
+        self.writer.update("processes", process.id, ended_ns=ended_ns)
+        lost, faults = process.reader.lost()
+        self.calls_lost += lost
+        self.faults += faults
+        self._reclaim(process)
+        if process.pidfd is not None:
+            os.close(process.pidfd)
+            process.pidfd = None
+        self.processes.remove(process)
+        self.ended.append(process)
+        self.writer.commit()
+        process.reader.close()
+
+    def _reclaim(self, process: Process) -> None:
+        """Give back the ids of slots that were never used, where nobody took ids behind them."""
+        for segment in sorted(process.segment_ids, reverse=True):
+            first = process.segment_ids[segment]
+            used = min(max(process.reader.calls.position - (segment << layout.SLOT_BITS), 0), layout.SLOTS)
+            if first + layout.SLOTS != self._next_call:
+                return
+            self._next_call = first + used
+            if used:
+                return
+
+    def finish(self) -> None:
+        """End whatever is left, name the children that never spoke, write the last counts."""
+        self.find_processes()
+        for process in list(self.processes):
+            self._end(process, closed_by="exit", ended_ns=self.run_ns())
+        known = {process.pid for process in self.ended}
+        for pid, (started_by, why_not, command) in self._children.items():
+            if pid not in known and not why_not and pid not in self.unrecorded:
+                self._insert_unrecorded(pid, None, started_by, command, "no Python that could be reached")
+        if self.faults:
+            self.add_blind_spot(f"the agent met {self.faults} errors of its own: details of as many calls may be missing")
+        self.writer.levels(self.tally.settled_levels(finish=True))
+        self.write_counts()
+        self.writer.commit()
+
+    def write_counts(self) -> None:
+        """Bring the counts of the run up to date."""
+        self.writer.summaries(self.tally.summary_rows())
+        lost = self.calls_lost + sum(process.reader.lost()[0] for process in self.processes)
+        self.writer.update_run(calls_recorded=self.calls_recorded, calls_lost=lost, blind_spots=json_text(self.blind_spots))
+
+
+def _read_source(file: str) -> str:
+    """Return a program's text as Python reads it, or "" where it is none."""
+    try:
+        if os.path.getsize(file) > _LARGEST_SOURCE:
+            return ""
+    except OSError:
+        return ""
+    linecache.checkcache(file)
+    return "".join(linecache.getlines(file))

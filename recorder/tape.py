@@ -1,0 +1,381 @@
+"""The reading side of the tape: what the agents of a run have written, in any order, once.
+
+Owns finding tapes, reading slots and cells, making segments ahead of need and freeing them. Knows
+the layout (agent/layout.py), not the trace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .agent import layout
+
+_STATE_STRIDE = layout.SLOT_BYTES // 4
+_STATE_WORD = layout.SLOT_STATE_AT // 4
+_CELL_STRIDE = layout.CELL_BYTES // 4
+_CHUNK = 2048  # slots whose state is looked at in one step
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a process says of itself (see layout). Times: CLOCK_MONOTONIC and CLOCK_REALTIME in ns."""
+
+    name: str
+    pid: int
+    parent_pid: int
+    started_ns: int
+    realtime_ns: int
+    forked: bool
+    parent_tape: str
+    python: str
+    implementation: str
+    core: str
+    executable: str
+    directory: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """One note: a NOTE_ code, its key, its bytes."""
+
+    kind: int
+    key: int
+    data: bytes
+
+    def fields(self) -> list[str]:
+        """Return the note's text fields."""
+        return [part.decode("utf-8", "surrogateescape") for part in self.data.split(b"\0")]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Complete slots that follow each other.
+
+    Args:
+        first: number of the first slot.
+        data: their bytes, a multiple of layout.SLOT_BYTES.
+    """
+
+    first: int
+    data: bytes
+
+
+@dataclass
+class _Segment:
+    map: mmap.mmap
+    path: Path
+    words: memoryview
+    waiting: set[int] = field(default_factory=set)
+    passed: bool = False
+
+    def free(self) -> None:
+        self.words.release()
+        self.map.close()
+        self.path.unlink(missing_ok=True)
+
+
+class Stream:
+    """One stream of segments of one process: calls ("c") or notes ("n").
+
+    `position` is the number up to which everything was looked at; `waiting` holds the numbers below
+    it that were empty or open then.
+    """
+
+    def __init__(self, folders: tuple[Path, ...], name: str, kind: str) -> None:
+        self.folders = folders
+        self.name = name
+        self.kind = kind
+        self.bits = layout.SLOT_BITS if kind == "c" else layout.CELL_BITS
+        self.size = layout.SEGMENT_BYTES[kind]
+        self.stride = _STATE_STRIDE if kind == "c" else _CELL_STRIDE
+        self.item_bytes = self.stride * 4
+        self.position = 0
+        self.segments: dict[int, _Segment] = {}
+        self.made_up_to = 0  # segments below this number exist or existed
+
+    def file(self, number: int, folder: Path) -> Path:
+        """Return where a segment is."""
+        return folder / f"{self.name}.{self.kind}{number:06d}"
+
+    def segment(self, number: int) -> _Segment | None:
+        """Return a mapped segment, None where it does not exist (yet)."""
+        found = self.segments.get(number)
+        if found is not None:
+            return found
+        for folder in self.folders:
+            path = self.file(number, folder)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except OSError:
+                continue
+            try:
+                if os.fstat(descriptor).st_size < self.size:
+                    continue
+                mapped = mmap.mmap(descriptor, self.size)
+            finally:
+                os.close(descriptor)
+            found = self.segments[number] = _Segment(mapped, path, memoryview(mapped).cast("I"))
+            return found
+        return None
+
+    def states(self, segment: _Segment, start: int, stop: int) -> list[int]:
+        """Return the state words of the items [start, stop) of a segment."""
+        words = segment.words[start * self.stride + self.stride - 1 : (stop - 1) * self.stride + self.stride : self.stride]
+        return words.tolist()
+
+    def item(self, number: int) -> bytes:
+        """Return the bytes of one item of a mapped segment."""
+        segment = self.segments[number >> self.bits]
+        at = (number & ((1 << self.bits) - 1)) * self.item_bytes
+        return segment.map[at : at + self.item_bytes]
+
+    def advance(self, failed: frozenset[int], ended: bool) -> Iterator[tuple[int, list[int]]]:
+        """Walk over what was written since the last time.
+
+        Args:
+            failed: segments that the agent could not have; passed over.
+            ended: the process is gone: a missing segment is passed over if a later one exists.
+
+        Yields:
+            (number of the first item, state words from there), up to the last item that was begun.
+        """
+        full = 1 << self.bits
+        while True:
+            number, index = self.position >> self.bits, self.position & (full - 1)
+            segment = self.segment(number)
+            if segment is None:
+                if number not in failed and not (ended and self._later_exists(number)):
+                    return
+                self.position = (number + 1) << self.bits
+                continue
+            states = self.states(segment, index, min(index + _CHUNK, full))
+            begun = len(states)
+            while begun and not states[begun - 1]:
+                begun -= 1
+            if begun:
+                first = self.position
+                self.position += begun
+                yield first, states[:begun]
+            if self.position >> self.bits == number:
+                if begun < len(states) or not begun:
+                    return
+            else:
+                segment.passed = True
+
+    def _later_exists(self, number: int) -> bool:
+        numbers = [
+            int(path.name.rpartition(".")[2][1:])
+            for folder in self.folders
+            for path in folder.glob(f"{self.name}.{self.kind}[0-9][0-9][0-9][0-9][0-9][0-9]")
+        ]
+        return any(later > number for later in numbers)
+
+    def free_done(self) -> None:
+        """Give back every segment that was read to its end; call it after a commit."""
+        for number in [number for number, segment in self.segments.items() if segment.passed and not segment.waiting]:
+            self.segments.pop(number).free()
+
+    def make_ahead(self, count: int) -> None:
+        """Make the next segments, so that the program need not wait for zeroed memory.
+
+        Args:
+            count: how many beyond the one in use.
+        """
+        current = self.position >> self.bits
+        if not self.position:
+            return
+        for number in range(max(current + 1, self.made_up_to), current + 1 + count):
+            for folder in self.folders:
+                if self._make(self.file(number, folder)):
+                    break
+            self.made_up_to = number + 1
+
+    def _make(self, path: Path) -> bool:
+        private = path.with_name(path.name + ".ahead")
+        try:
+            descriptor = os.open(private, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
+        try:
+            os.posix_fallocate(descriptor, 0, self.size)
+            with contextlib.suppress(FileExistsError):
+                os.link(private, path)
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+            private.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Free everything: the process has ended and all of it was read."""
+        for segment in self.segments.values():
+            segment.free()
+        self.segments.clear()
+        for folder in self.folders:
+            for path in folder.glob(f"{self.name}.{self.kind}*"):
+                path.unlink(missing_ok=True)
+
+
+class TapeReader:
+    """Everything one process writes.
+
+    Args:
+        folders: the tape directory and, where there is one, the spill directory.
+        path: of the head.
+
+    Raises:
+        ValueError: this is no head that this version can read.
+    """
+
+    def __init__(self, folders: tuple[Path, ...], path: Path) -> None:
+        self.folders = folders
+        self.path = path
+        self.head = read_head(path)
+        self.calls = Stream(folders, self.head.name, "c")
+        self.notes = Stream(folders, self.head.name, "n")
+        self._parts: dict[int, dict[int, bytes]] = {}  # serial -> part -> data
+
+    def lost(self) -> tuple[int, int]:
+        """Return (calls that found no place, errors that the agent swallowed)."""
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
+            content = file.read(layout.HEAD.size)
+            unpacked = layout.HEAD.unpack(content)
+            return unpacked[8], unpacked[9]
+        return 0, 0
+
+    def _failed(self, stream: str) -> frozenset[int]:
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
+            content = file.read(layout.HEAD_BYTES)
+            at = layout.HEAD_FAILED_AT[stream]
+            count = min(int.from_bytes(content[at : at + 4], "little"), layout.FAILED_MAX)
+            return frozenset(struct.unpack_from(f"<{count}I", content, layout.HEAD_FAILED_LIST_AT[stream]))
+        return frozenset()
+
+    def read_calls(self, ended: bool = False) -> tuple[list[Block], list[tuple[int, bytes]]]:
+        """Return what became complete since the last time.
+
+        Args:
+            ended: the process is gone.
+
+        Returns:
+            Blocks of slots never seen before, and single (number, slot) that were open until now.
+        """
+        late = self._recheck()
+        blocks: list[Block] = []
+        stream = self.calls
+        for first, states in stream.advance(self._failed("c"), ended):
+            segment = stream.segments[first >> stream.bits]
+            base = first & (layout.SLOTS - 1)
+            start = 0
+            count = len(states)
+            while start < count:
+                state = states[start]
+                stop = start + 1
+                if state == layout.COMPLETE:
+                    while stop < count and states[stop] == layout.COMPLETE:
+                        stop += 1
+                    at = (base + start) * layout.SLOT_BYTES
+                    blocks.append(Block(first + start, segment.map[at : (base + stop) * layout.SLOT_BYTES]))
+                elif state != layout.VOID:
+                    segment.waiting.add(first + start)
+                start = stop
+        return blocks, late
+
+    def _recheck(self) -> list[tuple[int, bytes]]:
+        late: list[tuple[int, bytes]] = []
+        for segment in self.calls.segments.values():
+            for number in sorted(segment.waiting):
+                slot = self.calls.item(number)
+                state = int.from_bytes(slot[layout.SLOT_STATE_AT :], "little")
+                if state in (layout.COMPLETE, layout.VOID):
+                    segment.waiting.discard(number)
+                    if state == layout.COMPLETE:
+                        late.append((number, slot))
+        return late
+
+    def open_calls(self) -> list[tuple[int, bytes]]:
+        """Return (number, slot) of every call that was begun and has not returned."""
+        return [
+            (number, slot)
+            for segment in self.calls.segments.values()
+            for number in sorted(segment.waiting)
+            for slot in [self.calls.item(number)]
+            if int.from_bytes(slot[layout.SLOT_STATE_AT :], "little") == layout.OPEN
+        ]
+
+    def read_notes(self, ended: bool = False) -> list[Note]:
+        """Return the notes that became whole since the last time."""
+        notes: list[Note] = []
+        stream = self.notes
+        for segment in stream.segments.values():
+            for number in sorted(segment.waiting):
+                cell = stream.item(number)
+                if int.from_bytes(cell[-4:], "little") == layout.COMPLETE:
+                    segment.waiting.discard(number)
+                    self._take_cell(cell, notes)
+        for first, states in stream.advance(self._failed("n"), ended):
+            segment = stream.segments[first >> stream.bits]
+            for offset, state in enumerate(states):
+                if state == layout.COMPLETE:
+                    self._take_cell(stream.item(first + offset), notes)
+                else:
+                    segment.waiting.add(first + offset)
+        return notes
+
+    def _take_cell(self, cell: bytes, notes: list[Note]) -> None:
+        kind, part, total, key, serial, data, _ = layout.CELL.unpack(cell)
+        if total <= layout.CELL_DATA_BYTES:
+            notes.append(Note(kind, key, data[:total]))
+            return
+        parts = self._parts.setdefault(serial, {})
+        parts[part] = data
+        if len(parts) * layout.CELL_DATA_BYTES >= total:
+            del self._parts[serial]
+            notes.append(Note(kind, key, b"".join(parts[number] for number in sorted(parts))[:total]))
+
+    def close(self) -> None:
+        """Free everything this process left on the tape."""
+        self.calls.close()
+        self.notes.close()
+        self.path.unlink(missing_ok=True)
+
+
+def read_head(path: Path) -> Head:
+    """Read the head of a tape.
+
+    Raises:
+        ValueError: not a head, or of another version.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    if len(content) < layout.HEAD_BYTES or not content.startswith(layout.MAGIC):
+        raise ValueError(f"{path} is no tape")
+    _, version, pid, parent_pid, text_bytes, started_ns, realtime_ns, _, _, _, forked, _, _ = layout.HEAD.unpack_from(content)
+    if version != layout.VERSION:
+        raise ValueError(f"{path} is a tape of version {version}, not {layout.VERSION}")
+    raw = content[layout.HEAD_BYTES : layout.HEAD_BYTES + text_bytes].split(b"\0")[:-1]
+    text = [part.decode("utf-8", "surrogateescape") for part in raw]
+    parent_tape, python, implementation, core, executable, directory, *command = text
+    return Head(
+        name=path.name.removesuffix(".head"),
+        pid=pid,
+        parent_pid=parent_pid,
+        started_ns=started_ns,
+        realtime_ns=realtime_ns,
+        forked=bool(forked),
+        parent_tape=parent_tape,
+        python=python,
+        implementation=implementation,
+        core=core,
+        executable=executable,
+        directory=directory,
+        command=tuple(command),
+    )

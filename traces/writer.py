@@ -1,0 +1,283 @@
+"""Write one run into a trace: every statement that a recording needs.
+
+Owns the INSERTs and UPDATEs. Knows columns, not tapes: slots come as flat tuples of numbers whose
+order is given here, and small per-process numbers are turned into the file's ids by adding a base.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .store import translated_errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import sqlite_utils
+
+NOTHING = -(2**63)
+# A call as the writer takes it: this many numbers, in this order. Zero or NOTHING means NULL where
+# the trace has NULL. `parent` must be 0 here (see `set_parent`), `id` comes last.
+CALL_FIELDS = (
+    "thread", "socket", "started_ns", "asked", "timeout_ns", "parent", "site", "flags", "peer", "operation",
+    "duration_ns", "result", "ready_ns", "errno", "outcome", "ready_source", "id",
+)  # fmt: skip
+_BATCHES = (1024, 256, 64, 16, 4, 1)
+_ACCEPT = 1
+
+
+@dataclass(frozen=True)
+class Bases:
+    """What is added to a process' own numbers to make the file's ids, and the clock at the run's start."""
+
+    thread: int
+    socket: int
+    site: int
+    address: int
+    start_ns: int
+
+
+class RunWriter:
+    """Writes one run. All of it happens in the transaction that `commit` ends.
+
+    Args:
+        path: of the trace, for messages.
+        database: as `create_trace` returns it.
+    """
+
+    def __init__(self, path: Path, database: sqlite_utils.Database) -> None:
+        self.path = path
+        self.database = database
+        self.connection: sqlite3.Connection = database.conn
+        self.run_id = 0
+
+    def begin(self, **columns: Any) -> int:
+        """Insert the row of the run.
+
+        Returns:
+            Its id.
+        """
+        self.run_id = self._insert("runs", columns)
+        return self.run_id
+
+    def has_label(self, label: str) -> bool:
+        """Say whether a run of this label is in the file."""
+        with translated_errors(self.path):
+            return self.connection.execute("SELECT 1 FROM runs WHERE label = ?", [label]).fetchone() is not None
+
+    def forget(self) -> None:
+        """Undo everything since the last commit: the run never began."""
+        if self.connection.in_transaction:
+            with translated_errors(self.path):
+                self.connection.execute("ROLLBACK")
+
+    def update_run(self, **columns: Any) -> None:
+        """Change columns of the run's row."""
+        self._update("runs", self.run_id, columns)
+
+    def update(self, table: str, id_: int, **columns: Any) -> None:
+        """Change columns of one row."""
+        self._update(table, id_, columns)
+
+    def insert(self, table: str, **columns: Any) -> int:
+        """Insert one row and return its id."""
+        return self._insert(table, columns)
+
+    def insert_many(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Insert rows of a small table."""
+        for row in rows:
+            self._insert(table, row)
+
+    def _insert(self, table: str, columns: Mapping[str, Any]) -> int:
+        names = ", ".join(columns)
+        marks = ", ".join("?" * len(columns))
+        with translated_errors(self.path):
+            cursor = self._execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", list(columns.values()))
+            return cursor.lastrowid or 0
+
+    def _update(self, table: str, id_: int, columns: Mapping[str, Any]) -> None:
+        changes = ", ".join(f"{name} = ?" for name in columns)
+        with translated_errors(self.path):
+            self._execute(f"UPDATE {table} SET {changes} WHERE id = ?", [*columns.values(), id_])
+
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+        if not self.connection.in_transaction:
+            self.connection.execute("BEGIN")
+        return self.connection.execute(sql, parameters)
+
+    def calls(self, flat: Sequence[int], bases: Bases) -> None:
+        """Insert finished calls.
+
+        Args:
+            flat: len(CALL_FIELDS) numbers per call, one after the other.
+            bases: of their process.
+        """
+        width = len(CALL_FIELDS)
+        left = len(flat) // width
+        at = 0
+        with translated_errors(self.path):
+            for size in _BATCHES:
+                while left >= size:
+                    self._execute(_calls_statement(size, self.run_id, bases), flat[at : at + size * width])
+                    at += size * width
+                    left -= size
+
+    def open_call(self, values: Sequence[int], bases: Bases) -> None:
+        """Insert a call that has not returned: the done fields of `values` are ignored."""
+        with translated_errors(self.path):
+            self._execute(_calls_statement(1, self.run_id, bases), values)
+            self._execute("UPDATE calls SET duration_ns = NULL, outcome_id = NULL, result = NULL, errno = NULL WHERE id = ?", [values[-1]])
+
+    def close_call(self, values: Sequence[int], bases: Bases) -> None:
+        """Complete a call inserted by `open_call`."""
+        with translated_errors(self.path):
+            self._execute("DELETE FROM calls WHERE id = ?", [values[-1]])
+            self._execute(_calls_statement(1, self.run_id, bases), values)
+
+    def set_parent(self, call_id: int, parent_id: int) -> None:
+        """Say which call a call ran inside."""
+        self._update("calls", call_id, {"parent_id": parent_id})
+
+    def payloads(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
+        """Insert payloads: (call id, bytes moved, the first of them)."""
+        with translated_errors(self.path):
+            if not self.connection.in_transaction:
+                self.connection.execute("BEGIN")
+            self.connection.executemany("INSERT OR REPLACE INTO payloads (call_id, size, data) VALUES (?, ?, ?)", rows)
+
+    def levels(self, rows: Iterable[tuple[int, int, int, int, str, int, int, int, int, int]]) -> None:
+        """Add rows of `levels`, without their run_id."""
+        with translated_errors(self.path):
+            if not self.connection.in_transaction:
+                self.connection.execute("BEGIN")
+            self.connection.executemany(
+                f"INSERT INTO levels VALUES ({self.run_id}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (run_id, level, bucket, thread_id, socket_id, class) DO UPDATE SET calls = calls + excluded.calls,"
+                " ns = ns + excluded.ns, bytes = bytes + excluded.bytes,"
+                " first_call_id = min(first_call_id, excluded.first_call_id), last_call_id = max(last_call_id, excluded.last_call_id)",
+                rows,
+            )
+
+    def summaries(self, rows: Iterable[tuple[int, int, int | None, int, int, int | None, int | None, int, str]]) -> None:
+        """Replace the run's rows of `summaries`, given without their run_id."""
+        with translated_errors(self.path):
+            self._execute("DELETE FROM summaries WHERE run_id = ?", [self.run_id])
+            self.connection.executemany(f"INSERT INTO summaries VALUES ({self.run_id}, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def source(self, file: str, sha256: str, text: str) -> None:
+        """Keep a program's text, once per file and content."""
+        with translated_errors(self.path):
+            known = self.connection.execute("SELECT 1 FROM sources WHERE file = ? AND sha256 = ?", [file, sha256]).fetchone()
+        if known is None:
+            self._insert("sources", {"file": file, "sha256": sha256, "text": text})
+
+    def highest_id(self, table: str) -> int:
+        """Return the highest id of a table, 0 where it is empty."""
+        with translated_errors(self.path):
+            return int(self.connection.execute(f"SELECT ifnull(max(id), 0) FROM {table}").fetchone()[0])
+
+    def link_exchanges(self) -> None:
+        """Tie each exchange to the server's socket and calls, by the client's port."""
+        with translated_errors(self.path):
+            for statement in _LINK_EXCHANGES:
+                self._execute(statement, {"run": self.run_id})  # type: ignore[arg-type]
+
+    def file_bytes(self) -> int:
+        """Return the size of the database so far."""
+        pages, size = (self.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        return int(pages) * int(size)
+
+    def commit(self) -> None:
+        """Make everything so far visible to readers."""
+        if self.connection.in_transaction:
+            with translated_errors(self.path):
+                self.connection.execute("COMMIT")
+
+    def finish(self) -> bool:
+        """Leave one file: no write-ahead log beside it.
+
+        Returns:
+            False where somebody is reading the trace: it stays in WAL mode then, which is as readable.
+        """
+        self.commit()
+        with translated_errors(self.path):
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.connection.execute("PRAGMA busy_timeout=200")
+            try:
+                mode = self.connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
+            except sqlite3.OperationalError:
+                mode = "wal"
+        return bool(mode == "delete")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.connection.close()
+
+
+_LINK_EXCHANGES = (
+    # The server's side of a connection is the accepted socket whose peer ends in the client's port, open at the time.
+    """
+    UPDATE exchanges SET socket_id = (
+      SELECT s.id FROM sockets s JOIN processes p ON p.id = s.process_id
+      WHERE p.run_id = :run AND s.role = 'accepted' AND s.origin = 'accepted' AND s.peer LIKE '%:' || exchanges.local_port
+        AND (s.closed_ns IS NULL OR s.closed_ns >= ifnull(exchanges.connected_ns, 0))
+      ORDER BY s.opened_ns LIMIT 1)
+    WHERE run_id = :run AND local_port IS NOT NULL
+    """,
+    """
+    CREATE TEMP TABLE IF NOT EXISTS moving AS
+    SELECT c.id, c.socket_id, c.started_ns, c.started_ns + c.duration_ns AS ended_ns FROM calls c
+    WHERE c.run_id = :run AND c.outcome_id = 1 AND c.result > 0 AND c.socket_id IN (SELECT socket_id FROM exchanges WHERE run_id = :run)
+    """,
+    "CREATE INDEX IF NOT EXISTS temp.moving_socket ON moving(socket_id, started_ns)",
+    # Its calls are those that moved bytes after the client began to send, and before it had its answer
+    # or, where it got none, began its next exchange.
+    """
+    UPDATE exchanges SET (first_call_id, last_call_id) = (
+      SELECT min(m.id), max(m.id) FROM moving m
+      WHERE m.socket_id = exchanges.socket_id AND m.ended_ns >= exchanges.sent_ns
+        AND m.started_ns <= coalesce(exchanges.answered_ns, (
+          SELECT min(later.sent_ns) FROM exchanges later
+          WHERE later.run_id = :run AND later.client = exchanges.client AND later.n > exchanges.n), 9223372036854775807))
+    WHERE run_id = :run AND sent_ns IS NOT NULL AND socket_id IS NOT NULL
+    """,
+    "DROP TABLE temp.moving",
+)
+
+
+@lru_cache(maxsize=256)
+def _calls_statement(rows: int, run_id: int, bases: Bases) -> str:
+    """Return the INSERT for a number of calls: SQLite does the arithmetic, Python touches no column."""
+    mark = f"({', '.join('?' * len(CALL_FIELDS))})"
+    column = {name: f"column{position}" for position, name in enumerate(CALL_FIELDS, 1)}
+
+    def based(name: str, base: int) -> str:
+        return f"nullif({column[name]}, 0)" + (f" + {base}" if base else "")
+
+    def known(name: str) -> str:
+        return f"nullif({column[name]}, {NOTHING})"
+
+    result = known("result")
+    if bases.socket:
+        result = f"CASE {column['operation']} WHEN {_ACCEPT} THEN {result} + {bases.socket} ELSE {result} END"
+    return (
+        "INSERT INTO calls (id, run_id, thread_id, socket_id, operation_id, outcome_id, started_ns, duration_ns, asked, result,"
+        " errno, flags, timeout_ns, peer_id, parent_id, site_id, ready_ns, ready_source)"
+        f" SELECT {column['id']}, {run_id}, {column['thread']} + {bases.thread}, {based('socket', bases.socket)},"
+        f" {column['operation']}, nullif({column['outcome']}, 0), {column['started_ns']} - {bases.start_ns}, {column['duration_ns']},"
+        f" {known('asked')}, {result}, nullif({column['errno']}, 0), nullif({column['flags']}, 0),"
+        f" nullif({column['timeout_ns']}, -1), {based('peer', bases.address)}, nullif({column['parent']}, 0),"
+        f" {based('site', bases.site)}, nullif({column['ready_ns']}, 0) - {bases.start_ns},"
+        f" CASE {column['ready_source']} WHEN 1 THEN 'kernel' END"
+        f" FROM (VALUES {', '.join([mark] * rows)})"
+    )
+
+
+def json_text(value: object) -> str:
+    """Return a value as the JSON text that columns hold."""
+    return json.dumps(value, ensure_ascii=False)
