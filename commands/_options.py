@@ -1,0 +1,141 @@
+"""What the drawing commands share: naming a run, times on the command line, and what the screen can show.
+
+Owns how options are read and where text goes. Knows nothing of what is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ..replay import Look, Window
+    from ..traces import Run, Trace
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+REDIRECTED_COLUMNS = 100
+_UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000, "m": 60_000_000_000,
+             "h": 3_600_000_000_000}
+_TIME = re.compile(r"\s*([+]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)\s*([a-zµ]*)\s*", re.IGNORECASE)
+# Signs that our pictures are made of: a screen that has none of them gets ASCII.
+_SIGNS = "━╍░▒▓●▪─├┤┼○✗▶≈✓┬µ…·×"
+
+
+class Moment(click.ParamType[int]):
+    """A time since the run's start: 1.5s, 200ms, 3us, or plain seconds. Becomes nanoseconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return nanoseconds."""
+        if isinstance(value, int):
+            return value
+        found = _TIME.fullmatch(str(value))
+        unit_ns = _UNITS_NS.get(found.group(2).lower() or "s") if found else None
+        if found is None or unit_ns is None:
+            self.fail(f"{value!r} is no time: write 1.5s, 200ms, 3us, or plain seconds", param, ctx)
+        number = float(found.group(1)) * unit_ns
+        if number > 2**62:
+            self.fail(f"{value!r} is longer than any run", param, ctx)
+        return round(number)
+
+
+MOMENT = Moment()
+
+
+def reference_argument(function: Function) -> Function:
+    """Add the argument REFERENCE: FILE (its only or last run), FILE#LABEL or FILE#ID."""
+    return click.argument("reference", metavar="FILE[#RUN]")(function)
+
+
+def look_options(function: Function) -> Function:
+    """Add --width."""
+    return click.option("--width", type=click.IntRange(40, 1_000), help="Columns to draw in (default: those of the terminal).")(function)
+
+
+@contextmanager
+def opened_run(reference: str) -> Iterator[tuple[Trace, Run]]:
+    """Open the trace that a reference names and find the run; closes the trace.
+
+    Raises:
+        TraceError: no such file, no trace, no such run.
+    """
+    from ..traces import open_trace, split_reference
+
+    path, selector = split_reference(reference)
+    with open_trace(path) as trace:
+        yield trace, trace.find_run(selector)
+
+
+def window_of(from_ns: int | None, to_ns: int | None, end_ns: int) -> Window | None:
+    """Return the window that --from and --to name; None where they name none.
+
+    Args:
+        end_ns: where the run ends.
+
+    Raises:
+        click.UsageError: nothing lies between them.
+    """
+    from ..replay import Window
+
+    if from_ns is None and to_ns is None:
+        return None
+    window = Window(from_ns or 0, end_ns if to_ns is None else to_ns)
+    if window.start_ns >= window.end_ns:
+        raise click.UsageError("--from must lie before --to" if to_ns is not None else
+                               f"--from lies behind the end of the run, which is {end_ns / 1e9:.6g} s long")
+    return window
+
+
+def coloured() -> bool:
+    """Whether stdout gets colours: NO_COLOR forbids them, FORCE_COLOR demands them, else it must be a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return os.environ["FORCE_COLOR"] != "0"
+    return sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
+
+
+def screen_look(width: int | None = None) -> Look:
+    """Return what stdout can show.
+
+    Args:
+        width: as told by --width. Else COLUMNS, else the terminal's, else 100 where there is none.
+    """
+    from ..replay import Look
+
+    told = os.environ.get("COLUMNS", "")
+    if width is None and told.isdigit() and int(told) > 0:
+        width = min(1_000, max(40, int(told)))
+    if width is None:
+        width = max(40, shutil.get_terminal_size((REDIRECTED_COLUMNS, 24)).columns) if sys.stdout.isatty() else REDIRECTED_COLUMNS
+    return Look(width, coloured(), not _shows(_SIGNS))
+
+
+def _shows(signs: str) -> bool:
+    try:
+        signs.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def put(text: str) -> None:
+    """Write text to stdout as it is; what its encoding has no sign for becomes an escape."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def put_json(value: Any) -> None:
+    """Write a value as JSON, ASCII only: nothing in it reaches a terminal as a control character."""
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=True) + "\n")

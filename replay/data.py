@@ -1,0 +1,51 @@
+"""Stories and comparisons as plain data for JSON.
+
+Owns the names of its keys, which other programs rely on. Draws nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from .values import KINDS, Lane, Span, Story
+
+
+def story_json(story: Story) -> dict[str, Any]:
+    """Return a story as dictionaries and lists; all times are nanoseconds since the run's start."""
+    facts = asdict(story.facts)
+    return {
+        "run": {**facts, "command": list(story.facts.command), "blind_spots": list(story.facts.blind_spots)},
+        "end_ns": story.end_ns,
+        "window": asdict(story.window),
+        "threads": [_lane(lane) for lane in story.threads],
+        "sockets": [_lane(lane) for lane in story.sockets],
+        "threads_left_out": story.more_threads,
+        "sockets_left_out": story.more_sockets,
+        "calls_complete": story.complete,
+        "calls": [_span(span) for span in story.calls],
+        "spins": [asdict(spin) for spin in story.spins],
+        "exchanges": [{**asdict(exchange), "latency_ns": exchange.latency_ns} for exchange in story.exchanges],
+        "exchanges_measured_by": story.measured_by,
+        "counts": [asdict(count) for count in story.counts],
+        "cpu": asdict(story.cpu) if story.cpu else None,
+    }
+
+
+def _lane(lane: Lane) -> dict[str, Any]:
+    known = {key: getattr(lane, key) for key in (
+        "id", "name", "fd", "role", "local", "peer", "parent_id", "opened_ns", "closed_ns", "closed_by")}
+    return {
+        **(known if lane.kind == "socket" else {"id": lane.id, "name": lane.name}),
+        "calls": dict(zip(KINDS, lane.calls, strict=True)),
+        "ns": dict(zip(KINDS, lane.ns, strict=True)),
+        "bytes": lane.bytes,
+        "cells": [{"start_ns": cell.start_ns, "end_ns": cell.end_ns, "ns": list(cell.ns), "calls": list(cell.calls), "bytes": cell.bytes}
+                  for cell in lane.cells],
+        "spans": [span.call_id for span in lane.spans],
+        "marks": [asdict(mark) for mark in lane.marks],
+    }
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return {**asdict(span), "unfinished": span.unfinished, "wait_ns": span.wait_ns, "copy_ns": span.copy_ns}

@@ -1,0 +1,282 @@
+"""Rows of a trace -> the values of a story, one kind of row after the other.
+
+Owns which named query is asked for what, and the words that ids stand for. Knows nothing of lanes
+or densities. Whatever a row holds that it should not becomes one `TraceError`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from ..traces import Run, Trace, TraceError, named_queries
+from .values import KINDS, MARKED, Count, Cpu, Exchange, Kind, Mark, Site, Span, Window, class_of, moved_bytes
+
+MAX_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ShortCall:
+    """As much of a call as its share of time needs."""
+
+    thread_id: int
+    socket_id: int | None
+    kind: Kind
+    started_ns: int
+    ended_ns: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Calls of a spin that were counted, not kept: of one thread, on one socket."""
+
+    thread_id: int
+    socket_id: int | None
+    first_ns: int
+    last_ns: int
+    calls: int
+    in_calls_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread of the run."""
+
+    id: int
+    name: str
+    process_id: int
+    ended_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far a run reaches in the trace: ids of its calls, and the last moment known of."""
+
+    has_levels: bool
+    counted: int
+    first_id: int
+    last_id: int
+    last_ns: int
+
+
+class Reader:
+    """One run of a trace, read row by row.
+
+    Args:
+        trace: stays open and is the caller's to close.
+        run: one of its runs.
+    """
+
+    def __init__(self, trace: Trace, run: Run) -> None:
+        self.trace = trace
+        self.run = run
+        words = trace.named("words_of_calls")
+        self._operations = {row["id"]: (str(row["name"]), str(row["layer"])) for row in words if row["kind"] == "operation"}
+        self._outcomes = {row["id"]: str(row["name"]) for row in words if row["kind"] == "outcome"}
+        self._addresses = {row["id"]: str(row["name"]) for row in words if row["kind"] == "address"}
+
+    @cached_property
+    def extent(self) -> Extent:
+        """How far the run reaches."""
+        row = self._named("extent_of_run")[0]
+        if not row["has_levels"]:
+            return Extent(False, row["counted"], 0, MAX_ID, row["last_ns"])
+        return Extent(True, row["counted"], row["first_id"], row["last_id"], row["last_ns"])
+
+    @cached_property
+    def end_ns(self) -> int:
+        """Where the run ends, or as far as the trace knows of one that has no end."""
+        return max(1, self.run.duration_ns or 0, 0 if self.run.duration_ns else self.extent.last_ns)
+
+    @cached_property
+    def threads(self) -> dict[int, Thread]:
+        """Threads by id."""
+        rows = self._named("threads_of_run")
+        several = len({row["process_id"] for row in rows}) > 1
+        return {
+            row["id"]: Thread(
+                row["id"], (row["name"] or f"thread {row['native_id'] or row['id']}") + (f" (pid {row['pid']})" if several else ""),
+                row["process_id"], row["ended_ns"])
+            for row in rows}
+
+    @cached_property
+    def sockets(self) -> dict[int, Any]:
+        """Rows of sockets by id, oldest first."""
+        return {row["id"]: row for row in self._named("sockets_of_run")}
+
+    @cached_property
+    def counts(self) -> tuple[Count, ...]:
+        """Every call of the run counted."""
+        rows = self._named("counts_of_run") or self._named("counts_of_run_scanned")
+        return tuple(Count(str(row["operation"]), str(row["layer"]), row["outcome"], row["calls"], row["total_ns"], row["bytes"])
+                     for row in rows)
+
+    def kinds(self) -> dict[str, tuple[int, int]]:
+        """Return calls and time (ns) of each class over the whole run."""
+        sums: dict[str, list[int]] = {kind: [0, 0] for kind in KINDS}
+        everything = Window(0, MAX_ID)
+        if self.extent.has_levels:
+            for row in self._named("classes_of_run"):
+                sums.setdefault(row["class"], [0, 0])
+                sums[row["class"]] = [row["calls"], row["ns"]]
+        else:
+            for short in self.short_calls(everything):
+                sums[short.kind][0] += 1
+                sums[short.kind][1] += short.ended_ns - short.started_ns
+            for fold in self.folds(everything):
+                sums["fruitless"][0] += fold.calls
+                sums["fruitless"][1] += fold.in_calls_ns
+        for call in self.long_calls(everything):
+            sums[call.kind][0] += 1
+            sums[call.kind][1] += call.duration_ns
+        return {kind: (calls, ns) for kind, (calls, ns) in sums.items()}
+
+    @cached_property
+    def _sites(self) -> dict[int, Site]:
+        return {row["id"]: Site(row["file"] or "?", row["line"] or 0, row["function"] or "?", row["code"])
+                for row in self.trace.named("words_of_sites")}
+
+    def calls(self, window: Window, first: int = 0, last: int = MAX_ID, threads: Sequence[int] | None = None) -> Iterator[Span]:
+        """Yield every call that touches a window, of some threads or of all (None), in the order of their start."""
+        return map(self._span, self._stream("calls_of_run", window, first=first, last=last, every=threads is None,
+                                            threads=json.dumps(list(threads or ()))))
+
+    def listed(
+        self, window: Window, outcomes: Iterable[str] | None, operations: Sequence[str] | None, sockets: Sequence[int] | None,
+        threads: Sequence[int] | None,
+    ) -> Iterator[Span]:
+        """Yield the calls that touch a window and are of some outcomes, operations, sockets and threads (None: any), as recorded."""
+        some = {"outcomes": outcomes, "operations": operations, "sockets": sockets, "threads": threads}
+        chosen = {name: None if values is None else json.dumps(sorted(values)) for name, values in some.items()}
+        return map(self._span, self._stream("calls_listed", window, first=self.extent.first_id, last=self.extent.last_id, **chosen))
+
+    def long_calls(self, window: Window) -> Iterator[Span]:
+        """Yield the calls of 8 ms and more, and the unfinished ones, that touch a window."""
+        return map(self._span, self._stream("long_calls_of_run", window))
+
+    def short_calls(
+        self, window: Window, first: int = 0, last: int = MAX_ID, threads: Sequence[int] | None = None, sockets: Sequence[int] = (),
+    ) -> Iterator[ShortCall]:
+        """Yield the calls shorter than 8 ms that touch a window, of some threads and sockets, or of all (None)."""
+        rows = self._stream(
+            "short_calls_of_run", window, first=first, last=last, every=threads is None, threads=json.dumps(list(threads or ())),
+            sockets=json.dumps(list(sockets)))
+        for row in rows:
+            operation, layer = self._operations.get(row["operation_id"], ("?", "other"))
+            outcome = self._outcomes.get(row["outcome_id"], "error")
+            kind = class_of(operation, layer, outcome, row["duration_ns"], row["result"], row["timeout_ns"])
+            yield ShortCall(row["thread_id"], row["socket_id"], kind, row["started_ns"], row["started_ns"] + row["duration_ns"],
+                            moved_bytes(operation, outcome, row["result"]))
+
+    def folds(self, window: Window) -> Iterator[Fold]:
+        """Yield the stretches of spins that were counted only."""
+        return (Fold(*row) for row in self._stream("folds_of_run", window))
+
+    def marks(self, window: Window, step_ns: int) -> tuple[Mark, ...]:
+        """Return the calls whose outcome is worth a mark, counted per `step_ns`."""
+        if not any(count.outcome in MARKED for count in self.counts):
+            return ()
+        rows = self._stream("marks_of_run", window, first=self.extent.first_id, last=self.extent.last_id, step=max(1, step_ns),
+                            outcomes=json.dumps(sorted(MARKED)))
+        return tuple(Mark(row["at_ns"], row["thread_id"], row["socket_id"], row["outcome"], row["calls"]) for row in rows)
+
+    def payloads(self, calls: Iterable[int]) -> dict[int, tuple[int, bytes]]:
+        """Return the first bytes that calls moved: call id -> (size, data)."""
+        rows = self.trace.named("payloads_of_calls", calls=json.dumps(list(calls)))
+        return {row["call_id"]: (row["size"], row["data"] or b"") for row in rows}
+
+    def exchanges(self, requests: bool) -> tuple[tuple[Exchange, ...], Literal["client", "server", "nobody"]]:
+        """Return questions and answers, and who saw them.
+
+        Args:
+            requests: without a workload, take the server's own calls (reads all calls).
+        """
+        rows = self._named("exchanges_of_run")
+        if rows:
+            ports = {str(row["peer"] or "").rpartition(":")[2]: id_ for id_, row in self.sockets.items() if row["role"] == "accepted"}
+            return tuple(
+                Exchange(row["client"] or "?", row["n"] or 0, row["socket_id"] or ports.get(str(row["local_port"])), row["connected_ns"],
+                         row["sent_ns"], row["answered_ns"], row["sent_bytes"] or 0, row["answered_bytes"] or 0, row["result"] or "none",
+                         row["thread_id"], row["taken_ns"])
+                for row in rows), "client"
+        if not requests:
+            return (), "nobody"
+        numbers = {id_: n for n, id_ in enumerate((id_ for id_, row in self.sockets.items() if row["role"] == "accepted"), 1)}
+        seen = []
+        for row in self._named("requests_of_run"):
+            if row["socket_id"] in numbers and row["received_bytes"] and row["duration_ns"] is not None:
+                taken_ns = row["started_ns"] + row["duration_ns"]
+                seen.append(Exchange(
+                    f"connection {numbers[row['socket_id']]}", row["n"], row["socket_id"], self.sockets[row["socket_id"]]["opened_ns"],
+                    taken_ns, row["answered_ns"], row["received_bytes"], row["sent_bytes"], "ok" if row["sent_bytes"] else "none",
+                    row["thread_id"], taken_ns))
+        return tuple(seen), "server" if seen else "nobody"
+
+    def cpu(self) -> Cpu | None:
+        """Return the CPU time of the program from its first listen on; None where nothing was sampled."""
+        listens = any(count.operation == "listen" and count.outcome == "ok" for count in self.counts)
+        found = self._named("first_listen_of_run", first=self.extent.first_id, last=self.extent.last_id) if listens else []
+        from_ns = found[0]["started_ns"] if found else None
+        total_ns, last_ns, first_ns, exact, seen = 0, 0, MAX_ID, True, False
+        for points, started_ns, exact_here in self._cpu_points():
+            base = points[0][1] if from_ns is None else _cpu_at(points, from_ns, started_ns)
+            total_ns += max(0, points[-1][1] - base)
+            first_ns, last_ns = min(first_ns, points[0][0]), max(last_ns, points[-1][0])
+            exact, seen = exact and exact_here, True
+        return Cpu(total_ns, first_ns if from_ns is None else from_ns, last_ns, from_ns is not None, exact) if seen else None
+
+    def _cpu_points(self) -> Iterator[tuple[list[tuple[int, int]], int | None, bool]]:
+        processes: dict[int, list[Any]] = {}
+        for row in self._named("samples_of_run"):
+            processes.setdefault(row["process_id"], []).append(row)
+        for rows in processes.values():
+            points = [(row["at_ns"], row["run_ns"]) for row in rows if row["run_ns"] is not None]
+            exact = bool(points)
+            if not exact:
+                points = [(row["at_ns"], (row["user_ns"] or 0) + (row["system_ns"] or 0)) for row in rows if row["user_ns"] is not None]
+            if points:
+                yield points, rows[0]["started_ns"], exact
+
+    def _span(self, row: Any) -> Span:
+        operation, layer = self._operations.get(row["operation_id"], ("?", "other"))
+        outcome = None if row["duration_ns"] is None else self._outcomes.get(row["outcome_id"], "error")
+        started_ns, duration_ns = row["started_ns"], row["duration_ns"]
+        kind = class_of(operation, layer, outcome, duration_ns, row["result"], row["timeout_ns"])
+        if duration_ns is None:
+            thread = self.threads.get(row["thread_id"])
+            ended_ns = max(started_ns, (thread.ended_ns if thread and thread.ended_ns else None) or self.end_ns)
+        else:
+            ended_ns = started_ns + max(0, duration_ns)
+        return Span(
+            row["id"], row["thread_id"], row["socket_id"], operation, layer, outcome, kind, started_ns, ended_ns, row["asked"],
+            row["result"], row["errno"], row["timeout_ns"], self._sites.get(row["site_id"]), self._addresses.get(row["peer_id"]),
+            row["parent_id"], row["ready_ns"])
+
+    def _named(self, name: str, **parameters: Any) -> list[Any]:
+        return self.trace.named(name, run=self.run.id, **parameters)
+
+    def _stream(self, name: str, window: Window, **parameters: Any) -> Iterator[Any]:
+        return self.trace.iterate(
+            named_queries()[name], {"run": self.run.id, "start": window.start_ns, "end": window.end_ns, **parameters})
+
+
+def _cpu_at(points: Sequence[tuple[int, int]], at_ns: int, started_ns: int | None) -> int:
+    """Return the CPU time of a process at a moment, between two samples in proportion."""
+    before = [point for point in points if point[0] <= at_ns]
+    after = [point for point in points if point[0] > at_ns]
+    if not before:
+        # A child that started later counts whole; of a process seen late, nothing before is known.
+        return 0 if started_ns is not None and started_ns >= at_ns else points[0][1]
+    if not after:
+        return before[-1][1]
+    (low_ns, low), (high_ns, high) = before[-1], after[0]
+    return low + (high - low) * (at_ns - low_ns) // (high_ns - low_ns)
+
+
+def damaged(trace: Trace, error: Exception) -> TraceError:
+    """Return the one line for rows that cannot be what they are."""
+    return TraceError(f"{trace.path} is damaged: a row holds what it cannot hold ({error}); `sockreel check` says how far it is whole")

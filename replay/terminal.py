@@ -1,0 +1,219 @@
+"""`show` in the terminal: what ran, its lanes over time, and calls in words.
+
+Owns the page of one run. Draws a story and a listing, reads nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from .axis import Axis, axis_lines, counts_from_start, step_of
+from .lanes import Paint, legend, paint_client, paint_lane, pause_words, pieces, share_words
+from .listing import Entry, Listing
+from .look import Look, Page, Piece, styled
+from .values import Exchange, Lane, Story, Window
+from .words import call_words, counted, duration, ending, fit, moment, percent, short_count, started_words, visible, visible_bytes
+
+MOST_CLIENTS = 12
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a picture: a name, what the glyphs are made from, and words to the right of them."""
+
+    name: str
+    glyphs: list[Paint]
+    words: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a picture's columns are divided: names, glyphs, words."""
+
+    names: int
+    glyphs: int
+    words: int
+
+    @classmethod
+    def for_names(cls, names: Sequence[str], words: Sequence[str], look: Look) -> Frame:
+        """Return a frame that leaves the glyphs as much room as names and words allow."""
+        name_columns = min(max([8, *(cell_len(name) for name in names)]), max(10, look.width * 3 // 10))
+        word_columns = min(max([0, *(cell_len(word) for word in words)]), max(0, look.width // 4))
+        return cls(name_columns, max(10, look.width - name_columns - word_columns - 5), word_columns)
+
+
+def render_show(story: Story, listing: Listing | None, look: Look, source: str | None = None) -> str:
+    """Return the page of one run.
+
+    Args:
+        story: of the window to draw.
+        listing: calls to list below the lanes; None for none.
+        look: of the screen.
+        source: the trace's file, to be named at the top.
+    """
+    page = Page(look)
+    header(page, story, source)
+    page.line("")
+    used = draw(page, [story], [story.window], look)
+    page.line("")
+    for entry in legend(used, look):
+        page.line(*entry)
+    if listing is not None:
+        _list(page, story, listing, look)
+    return page.text()
+
+
+def header(page: Page, story: Story, source: str | None) -> None:
+    """Write what ran, how it ended, how much was recorded, and what could not be."""
+    facts = story.facts
+    page.line((visible(facts.name), styled("title")), (f"  {visible(source)}" if source else "", styled("quiet")))
+    page.wrapped(visible(" ".join(facts.command)), indent=2)
+    parts = [f"Python {visible(facts.python)}" if facts.python else "", f"{visible(facts.core)} core" if facts.core else "",
+             f"started {started_words(facts.started_at)}", ending(facts)]
+    page.wrapped(", ".join(part for part in parts if part), indent=2)
+    share = percent(facts.fruitless / facts.calls) if facts.calls else None
+    lost = "none lost" if not facts.lost else f"{facts.lost:,} LOST: what follows is not all"
+    parts = [counted(facts.calls, "call"), f"{share} of them fruitless" if share else "", lost if facts.calls or facts.lost else "",
+             f"recording one cost about {duration(facts.call_cost_ns)}" if facts.call_cost_ns else "",
+             f"CPU {duration(story.cpu.ns)}{' since the first listen' if story.cpu.from_listen else ''}" if story.cpu else ""]
+    page.wrapped(", ".join(part for part in parts if part), indent=2)
+    for spot in facts.blind_spots:
+        page.wrapped(f"Not seen: {visible(spot)}", indent=2, state="fruitless")
+    if (story.window.start_ns, story.window.end_ns) != (0, story.end_ns):
+        step_ns = max(1, story.window.length_ns // 1_000)
+        page.wrapped(f"From {moment(story.window.start_ns, step_ns)} to {moment(story.window.end_ns, step_ns)}: "
+                     f"{duration(story.window.length_ns)}", indent=2, state="title")
+
+
+def draw(page: Page, stories: Sequence[Story], windows: Sequence[Window], look: Look, titles: Sequence[str] = ()) -> set[str]:
+    """Draw the lanes of stories above each other under one axis.
+
+    Args:
+        windows: what each story's columns cover; all of one length. The axis is that of the first.
+        titles: a line above each story's lanes, where there are several.
+
+    Returns:
+        The glyphs in use.
+    """
+    names = [name for story in stories for name in _names(story)]
+    words = [word for story in stories for word in _words(story)]
+    frame = Frame.for_names(names, words, look)
+    axis = Axis(windows[0], frame.glyphs)
+    labels, ruler = axis_lines(axis, look)
+    if counts_from_start(axis):
+        page.line((f"{' ' * (frame.names + 3)}from {moment(axis.window.start_ns, step_of(axis))}", styled("quiet")))
+    page.line(" " * (frame.names + 3), (labels, styled("quiet")))
+    page.line(" " * (frame.names + 3), (ruler, styled("quiet")))
+    used: set[str] = set()
+    for number, (story, window) in enumerate(zip(stories, windows, strict=True)):
+        if titles:
+            page.line((titles[number], styled("title")))
+        used |= _draw_story(page, story, Axis(window, frame.glyphs), frame, look)
+    return used
+
+
+def _draw_story(page: Page, story: Story, axis: Axis, frame: Frame, look: Look) -> set[str]:
+    used: set[str] = set()
+
+    def add(title: str, rows: Sequence[Row], more: str = "") -> None:
+        if rows or more:
+            page.line((title, styled("quiet")))
+        for row in rows:
+            used.update(glyph for glyph, _ in row.glyphs)
+            page.line(f"  {fit(row.name, frame.names, look.glyphs.ellipsis)} ", *_padded(row, frame, look))
+        if more:
+            page.line((f"  {more}", styled("quiet")))
+
+    clients = _by_client(story.exchanges) if story.measured_by == "client" else {}
+    add("threads", [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), share_words(lane, story.window))
+                    for lane in story.threads], _and_more(story.more_threads, "thread", "less busy"))
+    add("sockets", [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), _socket_words(lane))
+                    for lane in story.sockets], _and_more(story.more_sockets, "socket", "less active"))
+    shown = list(clients.items())[:MOST_CLIENTS]
+    add("clients", [Row(visible(name), paint_client(own, axis, look, _closings(story), story.end_ns), pause_words(own)) for name, own in shown],
+        _and_more(len(clients) - len(shown), "client", "not shown"))
+    if not story.threads and not story.sockets:
+        page.line("  no socket call" + ("" if story.facts.calls == 0 else " in this window"))
+    return used
+
+
+def _closings(story: Story) -> dict[int, int]:
+    return {lane.id: lane.closed_ns for lane in story.sockets if lane.closed_ns is not None}
+
+
+def _padded(row: Row, frame: Frame, look: Look) -> list[Piece]:
+    return [*pieces(row.glyphs), (" " * (frame.glyphs - len(row.glyphs)) + "  ", ""),
+            (fit(row.words, frame.words, look.glyphs.ellipsis), styled("quiet"))]
+
+
+def _names(story: Story) -> list[str]:
+    lanes = [visible(lane.name) for lane in (*story.threads, *story.sockets)]
+    return lanes + ([visible(name) for name in _by_client(story.exchanges)] if story.measured_by == "client" else [])
+
+
+def _words(story: Story) -> list[str]:
+    words = [share_words(lane, story.window) for lane in story.threads] + [_socket_words(lane) for lane in story.sockets]
+    return words + [pause_words(own) for own in _by_client(story.exchanges).values()]
+
+
+def _by_client(exchanges: Sequence[Exchange]) -> dict[str, list[Exchange]]:
+    clients: dict[str, list[Exchange]] = {}
+    for exchange in exchanges:
+        clients.setdefault(exchange.client, []).append(exchange)
+    return clients
+
+
+def _socket_words(lane: Lane) -> str:
+    calls = sum(lane.calls)
+    return f"{short_count(calls)} call{'' if calls == 1 else 's'}"
+
+
+def _and_more(count: int, noun: str, why: str) -> str:
+    return f"and {counted(count, f'more {noun}')}, {why}" if count > 0 else ""
+
+
+def _list(page: Page, story: Story, listing: Listing, look: Look) -> None:
+    page.line("")
+    if not listing.entries:
+        page.line("no such call in this window")
+        return
+    threads = {lane.id: visible(lane.name) for lane in story.threads}
+    several = len({entry.first.thread_id for entry in listing.entries}) > 1
+    step_ns = 1_000 if story.window.length_ns > 1_000_000 else 1
+    widest = max(cell_len(moment(entry.first.started_ns, step_ns)) for entry in listing.entries)
+    for entry in listing.entries:
+        who = fit(threads.get(entry.first.thread_id, f"thread {entry.first.thread_id}"), 14, look.glyphs.ellipsis) + "  " if several else ""
+        state = _entry_state(entry)
+        at = f"{moment(entry.first.started_ns, step_ns):>{widest}}  "
+        page.line((at, styled("quiet")), who, (entry_words(entry, story), styled(state)), *_site_pieces(entry))
+    if listing.more:
+        page.line((f"... and more: {len(listing.entries):,} lines are shown; narrow it with --from and --to", styled("quiet")))
+
+
+def _entry_state(entry: Entry) -> str:
+    if entry.first.failed:
+        return "fails"
+    return {"fruitless": "fruitless", "blocked": "blocked", "moved": "moved", "other": ""}[entry.first.kind]
+
+
+def entry_words(entry: Entry, story: Story) -> str:
+    """Return one line of a listing without its time: a call, or a spin."""
+    if entry.calls > 1:
+        parts = [f"{visible(operation)}{f'({visible(story.names[socket])})' if socket in story.names else ''} ×{calls:,}"
+                 for operation, socket, calls in entry.what[:3]]
+        if len(entry.what) > 3:
+            parts.append("...")
+        length_ns = entry.last.ended_ns - entry.first.started_ns
+        return f"{entry.calls:,} fruitless calls in {duration(length_ns)}: {', '.join(parts)}"
+    call = entry.first
+    took = f"open for {duration(call.duration_ns)}" if call.unfinished else duration(call.duration_ns)
+    data = f"  {visible_bytes(entry.payload, entry.size or 0)}" if entry.payload is not None else ""
+    return f"{call_words(call, story.names)}  {took}{data}"
+
+
+def _site_pieces(entry: Entry) -> list[Piece]:
+    site = entry.first.site
+    return [(f"  {visible(site.short)}", styled("quiet"))] if site and entry.calls == 1 else []

@@ -1,0 +1,185 @@
+"""Figures and calls in words people read, with nothing in them that a terminal would obey.
+
+Owns units, the wording of a call, and making hostile text visible. Knows values, no picture.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from codecs import getincrementaldecoder as incremental
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+from rich.cells import cell_len, set_cell_size
+
+from .values import Facts, Span, Spin
+
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Other categories: control, format (direction marks, joiners), surrogate, private, unassigned; line and paragraph separators.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def visible(text: object) -> str:
+    """Return a text with every character that a terminal might obey, or nobody could see, as an escape."""
+    return "".join(_escape(character) if unicodedata.category(character) in _UNSAFE else character for character in str(text))
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+
+
+def visible_bytes(data: bytes, size: int, limit: int = 40) -> str:
+    """Return the first bytes of a payload in quotes: text as text, everything else as escapes.
+
+    Args:
+        size: bytes that were moved; a sign says that there were more than are shown.
+    """
+    shown = data[:limit]
+    try:
+        # The cut may have gone through a character: its first bytes are left out.
+        text = visible(incremental("utf-8")().decode(shown, final=size <= len(shown)).replace("\\", "\\\\").replace("'", "\\'"))
+    except UnicodeDecodeError:
+        text = "".join(chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else _SHORT.get(chr(byte), f"\\x{byte:02x}") for byte in shown)
+    return f"'{text}'" + ("..." if size > len(shown) else "")
+
+
+def fit(text: str, width: int, ellipsis: str = "…") -> str:
+    """Return a text in exactly so many columns: cut, or filled up with blanks."""
+    if cell_len(text) <= width:
+        return text + " " * (width - cell_len(text))
+    return set_cell_size(text, max(0, width - cell_len(ellipsis))) + ellipsis[:width]
+
+
+def duration(ns: float | None) -> str:
+    """Return a duration in three digits and a unit that suits it, 1.40 s or 85 ns; - where there is none."""
+    if ns is None:
+        return "-"
+    for unit_ns, unit in ((86_400e9, "d"), (3_600e9, "h"), (120e9, "min"), (1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        scale_ns = 60e9 if unit == "min" else unit_ns
+        if abs(ns) >= unit_ns * 0.9995:
+            return f"{_digits(ns / scale_ns)} {unit}"
+    return f"{ns:.0f} ns"
+
+
+def _digits(value: float) -> str:
+    if abs(value) >= 999.5:
+        return f"{value:,.0f}"
+    return f"{value:.{max(0, 2 - int(math.log10(max(abs(value), 1))))}f}"
+
+
+def moment(ns: int, step_ns: int = 1_000) -> str:
+    """Return a moment of run time in seconds, precise enough to tell `step_ns` apart."""
+    decimals = min(9, max(0, math.ceil(-math.log10(max(step_ns, 1) / 1e9))))
+    return f"{ns / 1e9:,.{decimals}f} s"
+
+
+def size(count: int) -> str:
+    """Return a size in bytes: 512 B, 1.21 kB (1 kB is 1000 bytes)."""
+    for unit_bytes, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if abs(count) >= unit_bytes * 0.9995:
+            return f"{_digits(count / unit_bytes)} {unit}"
+    return f"{count} B"
+
+
+def percent(share: float | None) -> str:
+    """Return a share of 1 as per cent; never 0 or 100 for what is only near it."""
+    if share is None:
+        return "-"
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    if 0.999 < share < 1:
+        return ">99.9 %"
+    return f"{100 * share:.1f} %" if 0 < share < 1 else f"{100 * share:.0f} %"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 call, 12,345 calls."""
+    ending = "es" if noun.endswith(("s", "ch", "sh", "x")) else "s"
+    return f"{count:,} {noun}{'' if count == 1 else ending}"
+
+
+def short_count(count: int) -> str:
+    """Return a count in at most four characters and a letter: 980, 12.3k, 4.56M."""
+    if count < 10_000:
+        return f"{count:,}"
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= unit * 0.9995:
+            return f"{_digits(count / unit)}{letter}"
+    return str(count)
+
+
+_OUTCOMES = {
+    "would_block": "EAGAIN", "in_progress": "in progress", "reset": "reset by peer (ECONNRESET)", "broken_pipe": "broken pipe (EPIPE)",
+    "refused": "refused (ECONNREFUSED)", "aborted": "aborted (ECONNABORTED)", "timeout": "timed out", "eof": "end of stream",
+    "interrupted": "interrupted", "cancelled": "cancelled", "want_read": "TLS wants to read", "want_write": "TLS wants to write",
+}
+
+
+def call_words(call: Span, names: Mapping[int, str]) -> str:
+    """Return what a call did: `recv(fd 4 alice) 5 of 1,024 bytes`.
+
+    Args:
+        names: of sockets, by id.
+    """
+    where = visible(names.get(call.socket_id, f"socket {call.socket_id}")) if call.socket_id else ""
+    return f"{visible(call.operation)}({where}) {_came_of_it(call, names)}".rstrip()
+
+
+def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
+    if call.unfinished:
+        return "did not return"
+    if call.outcome == "ok":
+        if call.operation == "accept" and call.result:
+            return f"new: {visible(names.get(call.result, f'socket {call.result}'))}"
+        if call.layer == "wait":
+            return f"{call.result or 0} ready"
+        if call.operation.startswith(("recv", "send")) and call.result is not None:
+            of = f" of {call.asked:,}" if call.asked is not None and call.asked != call.result else ""
+            return f"{call.result:,}{of} byte{'' if call.result == 1 and not of else 's'}" + (f" {visible(call.peer)}" if call.peer else "")
+        if call.operation == "setblocking" and call.asked is not None:
+            return "blocking" if call.asked else "nonblocking"
+        if call.operation == "listen" and call.asked is not None:
+            return f"backlog {call.asked}"
+        return visible(call.peer or "")
+    if call.outcome == "error" and call.errno:
+        return f"error {errno_name(call.errno)}"
+    return _OUTCOMES.get(call.outcome or "", visible(call.outcome or ""))
+
+
+def errno_name(errno: int) -> str:
+    """Return the name of an error number on Linux, as far as this system knows it."""
+    from errno import errorcode
+
+    return errorcode.get(errno, f"number {errno}")
+
+
+def spin_words(spin: Spin) -> str:
+    """Return a spin: `12,345 fruitless calls in 1.20 s, 71.2 % of it in the calls`."""
+    length_ns = max(1, spin.ended_ns - spin.started_ns)
+    about = "" if spin.exact else "about "
+    return (f"{about}{counted(spin.calls, 'fruitless call')} in {duration(length_ns)}, "
+            f"{percent(min(1.0, spin.in_calls_ns / length_ns))} of it inside the calls")
+
+
+def started_words(started_at: str) -> str:
+    """Return the moment a run started as people write it: 2026-01-15 09:30:00 UTC."""
+    try:
+        return f"{datetime.fromisoformat(started_at).astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError):
+        return visible(started_at)
+
+
+def ending(facts: Facts) -> str:
+    """Return how a run ended: `exited with status 0 after 3.02 s`."""
+    after = f" after {duration(facts.duration_ns)}" if facts.duration_ns is not None else ""
+    status = facts.exit_status
+    if facts.duration_ns is None and facts.ended_by is None:
+        return "still going on, or its recorder died"
+    how = {
+        "signal": f"killed by signal {status - 128}" if status is not None and status > 128 else "killed by a signal",
+        "interrupt": "ended by Ctrl-C", "terminated": "ended by SIGTERM", "for": "stopped when its time was up (--for)",
+        "max_calls": "stopped at its number of calls (--max-calls)", "workload": "stopped when the last client was done",
+    }.get(facts.ended_by or "", "ended" if status is None else f"exited with status {status}")
+    return visible(how) + after

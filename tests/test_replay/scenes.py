@@ -1,0 +1,114 @@
+"""Recordings that the tests of the replay room share: the same lecture, blocking and nonblocking.
+
+Three clients talk to an upper-casing echo server: `ada` says two things with a pause between, `ben`
+one thing at once, `cyd` resets. The blocking server serves one connection after the other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sockreel.tests.synthetic import MS, US, Recording, RunBuilder, Site, S
+
+ACCEPT: Site = ("/home/ada/server.py", 12, "serve", "connection, peer = listener.accept()")
+RECV: Site = ("/home/ada/server.py", 18, "serve", "data = connection.recv(1024)")
+SEND: Site = ("/home/ada/server.py", 22, "serve", "connection.sendall(data.upper())")
+
+
+def lecture(path: Path) -> Path:
+    """Make a trace with both servers and return its path."""
+    with Recording(path) as recording:
+        blocking(recording)
+        nonblocking(recording)
+    return path
+
+
+def _start(run: RunBuilder, nonblocking: bool) -> tuple[int, int]:
+    thread = run.thread()
+    listener = run.socket(3, "listener", local="127.0.0.1:8000", opened_ns=40 * MS)
+    run.call(thread, "bind", listener, at_ns=41 * MS, peer="127.0.0.1:8000")
+    run.call(thread, "listen", listener, at_ns=42 * MS, asked=5)
+    if nonblocking:
+        run.call(thread, "setblocking", listener, at_ns=43 * MS, asked=0)
+    return thread, listener
+
+
+def _connection(run: RunBuilder, listener: int, fd: int, port: int, opened_ns: int, closed_ns: int) -> int:
+    return run.socket(fd, peer=f"127.0.0.1:{port}", local="127.0.0.1:8000", parent_id=listener, opened_ns=opened_ns,
+                      closed_ns=closed_ns, closed_by="close")
+
+
+def blocking(recording: Recording) -> None:
+    """A blocking server: ben waits until ada has left, cyd until ben has."""
+    run = recording.run("blocking")
+    thread, listener = _start(run, nonblocking=False)
+    ada = _connection(run, listener, 4, 50001, 100 * MS, 1500 * MS)
+    ben = _connection(run, listener, 4, 50002, 1501 * MS, 1520 * MS)
+    cyd = _connection(run, listener, 4, 50003, 1521 * MS, 1525 * MS)
+    run.call(thread, "accept", listener, at_ns=50 * MS, duration_ns=50 * MS, result=ada, site=ACCEPT)
+    first = run.call(thread, "recv", ada, at_ns=101 * MS, duration_ns=99 * MS, asked=1024, payload=b"hello", site=RECV)
+    run.call(thread, "sendall", ada, at_ns=200 * MS + 20 * US, duration_ns=30 * US, asked=5, payload=b"HELLO", site=SEND)
+    second = run.call(thread, "recv", ada, at_ns=201 * MS, duration_ns=1199 * MS, asked=1024, payload=b"\x1b[31mred\x07", site=RECV)
+    run.call(thread, "sendall", ada, at_ns=1400 * MS + 20 * US, duration_ns=30 * US, asked=9, payload=b"\x1b[31MRED\x07", site=SEND)
+    run.call(thread, "recv", ada, at_ns=1401 * MS, duration_ns=99 * MS, asked=1024, result=0, outcome="eof", site=RECV)
+    run.call(thread, "close", ada, at_ns=1500 * MS)
+    run.call(thread, "accept", listener, at_ns=1501 * MS, duration_ns=20 * US, result=ben, site=ACCEPT)
+    third = run.call(thread, "recv", ben, at_ns=1502 * MS, duration_ns=15 * US, asked=1024, payload=b"quick", site=RECV)
+    run.call(thread, "sendall", ben, at_ns=1502 * MS + 50 * US, duration_ns=30 * US, asked=5, payload=b"QUICK", site=SEND)
+    run.call(thread, "recv", ben, at_ns=1503 * MS, duration_ns=16 * MS, asked=1024, result=0, outcome="eof", site=RECV)
+    run.call(thread, "close", ben, at_ns=1520 * MS)
+    run.call(thread, "accept", listener, at_ns=1521 * MS, duration_ns=20 * US, result=cyd, site=ACCEPT)
+    run.call(thread, "recv", cyd, at_ns=1522 * MS, duration_ns=15 * US, outcome="reset", errno=104, asked=1024, site=RECV)
+    run.call(thread, "close", cyd, at_ns=1525 * MS)
+    run.call(thread, "accept", listener, at_ns=1526 * MS, duration_ns=None, site=ACCEPT)
+    run.exchange("ada", 1, ada, local_port=50001, connected_ns=100 * MS, sent_ns=199 * MS, answered_ns=201 * MS, sent_bytes=5,
+                 answered_bytes=5, first_call_id=first)
+    run.exchange("ada", 2, ada, local_port=50001, connected_ns=100 * MS, sent_ns=1399 * MS, answered_ns=1401 * MS, sent_bytes=9,
+                 answered_bytes=9, first_call_id=second)
+    run.exchange("ben", 1, ben, local_port=50002, connected_ns=150 * MS, sent_ns=150 * MS, answered_ns=1503 * MS, sent_bytes=5,
+                 answered_bytes=5, first_call_id=third)
+    run.exchange("cyd", 1, cyd, local_port=50003, connected_ns=160 * MS, sent_ns=160 * MS, sent_bytes=3, result="reset")
+    for at_ms, run_ms in ((10, 30), (1000, 41), (2000, 44)):
+        run.sample(at_ms * MS, run_ms * MS)
+    run.finish(2 * S, 130, "interrupt")
+
+
+def nonblocking(recording: Recording) -> None:
+    """A nonblocking server that polls the listener and its connections in turn."""
+    run = recording.run("nonblocking")
+    thread, listener = _start(run, nonblocking=True)
+    ada = _connection(run, listener, 4, 50011, 110 * MS, 1500 * MS)
+    ben = _connection(run, listener, 5, 50012, 160 * MS, 170 * MS)
+    cyd = _connection(run, listener, 6, 50013, 180 * MS, 200 * MS)
+    run.spin(thread, "accept", listener, at_ns=50 * MS, until_ns=110 * MS, every_ns=100 * US, duration_ns=60 * US, site=ACCEPT)
+    run.call(thread, "accept", listener, at_ns=110 * MS, duration_ns=20 * US, result=ada, timeout_ns=0, site=ACCEPT)
+    run.spin(thread, "recv", ada, at_ns=111 * MS, until_ns=160 * MS, every_ns=100 * US, duration_ns=60 * US, site=RECV)
+    run.call(thread, "accept", listener, at_ns=160 * MS, duration_ns=20 * US, result=ben, timeout_ns=0, site=ACCEPT)
+    third = run.call(thread, "recv", ben, at_ns=161 * MS, duration_ns=8 * US, asked=1024, payload=b"quick", timeout_ns=0, site=RECV)
+    run.call(thread, "sendall", ben, at_ns=162 * MS, duration_ns=30 * US, asked=5, payload=b"QUICK", timeout_ns=0, site=SEND)
+    run.call(thread, "recv", ben, at_ns=169 * MS, duration_ns=5 * US, outcome="eof", result=0, asked=1024, timeout_ns=0, site=RECV)
+    run.call(thread, "close", ben, at_ns=170 * MS)
+    run.call(thread, "accept", listener, at_ns=180 * MS, duration_ns=20 * US, result=cyd, timeout_ns=0, site=ACCEPT)
+    run.call(thread, "recv", cyd, at_ns=199 * MS, duration_ns=5 * US, outcome="reset", errno=104, asked=1024, timeout_ns=0, site=RECV)
+    run.call(thread, "close", cyd, at_ns=200 * MS)
+    first = run.call(thread, "recv", ada, at_ns=210 * MS, duration_ns=8 * US, asked=1024, payload=b"hello", timeout_ns=0, site=RECV)
+    run.call(thread, "sendall", ada, at_ns=211 * MS, duration_ns=30 * US, asked=5, payload=b"HELLO", timeout_ns=0, site=SEND)
+    for at_ms in range(212, 1400):
+        run.spin(thread, "accept", listener, at_ns=at_ms * MS, until_ns=at_ms * MS + 500 * US, every_ns=100 * US, duration_ns=60 * US,
+                 site=ACCEPT)
+        run.spin(thread, "recv", ada, at_ns=at_ms * MS + 500 * US, until_ns=(at_ms + 1) * MS, every_ns=100 * US, duration_ns=30 * US, site=RECV)
+    second = run.call(thread, "recv", ada, at_ns=1400 * MS, duration_ns=8 * US, asked=1024, payload=b"\x1b[31mred\x07", timeout_ns=0, site=RECV)
+    run.call(thread, "sendall", ada, at_ns=1401 * MS, duration_ns=30 * US, asked=9, payload=b"\x1b[31MRED\x07", timeout_ns=0, site=SEND)
+    run.call(thread, "recv", ada, at_ns=1499 * MS, duration_ns=5 * US, outcome="eof", result=0, asked=1024, timeout_ns=0, site=RECV)
+    run.call(thread, "close", ada, at_ns=1500 * MS)
+    run.spin(thread, "accept", listener, at_ns=1501 * MS, until_ns=2000 * MS, every_ns=100 * US, duration_ns=60 * US, site=ACCEPT)
+    run.exchange("ada", 1, ada, local_port=50011, connected_ns=109 * MS, sent_ns=209 * MS, answered_ns=211 * MS + 50 * US, sent_bytes=5,
+                 answered_bytes=5, first_call_id=first)
+    run.exchange("ada", 2, ada, local_port=50011, connected_ns=109 * MS, sent_ns=1399 * MS, answered_ns=1401 * MS + 40 * US,
+                 sent_bytes=9, answered_bytes=9, first_call_id=second)
+    run.exchange("ben", 1, ben, local_port=50012, connected_ns=159 * MS, sent_ns=159 * MS, answered_ns=162 * MS + 40 * US, sent_bytes=5,
+                 answered_bytes=5, first_call_id=third)
+    run.exchange("cyd", 1, cyd, local_port=50013, connected_ns=170 * MS, sent_ns=170 * MS, sent_bytes=3, result="reset")
+    for at_ms, run_ms in ((10, 30), (1000, 950), (2000, 1900)):
+        run.sample(at_ms * MS, run_ms * MS)
+    run.finish(2 * S, 130, "interrupt")

@@ -1,0 +1,8 @@
+-- Times of the short calls of some threads and sockets of a run between two ids: what finer levels would hold.
+SELECT CAST(c.thread_id AS INTEGER) AS thread_id, CAST(c.socket_id AS INTEGER) AS socket_id, c.operation_id, c.outcome_id,
+  CAST(c.started_ns AS INTEGER) AS started_ns, CAST(c.duration_ns AS INTEGER) AS duration_ns,
+  CAST(c.result AS INTEGER) AS result, CAST(c.timeout_ns AS INTEGER) AS timeout_ns
+FROM calls c
+WHERE c.id BETWEEN :first AND :last AND c.run_id = :run AND c.duration_ns < 8000000
+  AND c.started_ns < :end AND (c.started_ns + c.duration_ns > :start OR c.started_ns >= :start)
+  AND (:every OR c.thread_id IN (SELECT value FROM json_each(:threads)) OR c.socket_id IN (SELECT value FROM json_each(:sockets)));
