@@ -134,7 +134,7 @@ class Stage:
             elif not self.started_ns and not self.over:
                 self.family, self.address = server_address(json.loads(line), self.spec["allow_remote"])
                 self.start(self.spec)
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
             self.complain(str(error) if isinstance(error, AddressError) else f"the clients were told nonsense: {error!r}")
             self.finish()
 
@@ -248,6 +248,8 @@ def server_address(spec: dict[str, Any], allow_remote: bool) -> tuple[socket.Add
     family, host = spec["family"], spec.get("host", "")
     if family == "AF_UNIX":
         path = os.fsencode(spec["path"])
+        if not path or (b"\0" in path and not path.startswith(b"@")):
+            raise AddressError("clients cannot connect to a path that is empty or has a zero byte in it")
         return socket.AF_UNIX, b"\0" + path[1:] if path.startswith(b"@") else path
     if family not in ("AF_INET", "AF_INET6"):
         raise AddressError(f"clients connect by TCP or AF_UNIX, not {family}")

@@ -104,15 +104,13 @@ def _check_executable(command: str) -> None:
 def _deaf_flag(arguments: Sequence[str]) -> str:
     """Return the flag with which a Python interpreter ignores PYTHONPATH or sitecustomize, or ""."""
     words = list(arguments)
-    program = shutil.which(words[0]) or words[0]
-    shebang = _shebang(program)
-    if shebang:
-        words = [*shebang, *words[1:]]
+    if not _is_python(words[0]):
+        words = [*_shebang(shutil.which(words[0]) or words[0]), *words[1:]]
     while words and Path(words[0]).name == "env":
         words = [word for word in words[1:] if word != "-S"]
         while words and "=" in words[0]:
             words.pop(0)
-    if not words or not Path(words[0]).name.startswith(("python", "pypy")):
+    if not words or not _is_python(words[0]):
         return ""
     for position, word in enumerate(words[1:], 1):
         if not word.startswith("-") or word == "-" or word.startswith("--") or word[1] in "cm":
@@ -125,6 +123,10 @@ def _deaf_flag(arguments: Sequence[str]) -> str:
             if letter in _VALUE_FLAGS or letter in "cm":
                 break
     return ""
+
+
+def _is_python(word: str) -> bool:
+    return Path(word).name.startswith(("python", "pypy"))
 
 
 def _shebang(program: str) -> list[str]:
@@ -152,15 +154,21 @@ def environment(tape: Path, mine: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     return changed
 
 
-def start(command: Command, tape: Path) -> subprocess.Popen[bytes]:
+def start(command: Command, tape: Path, silent: bool = False) -> subprocess.Popen[bytes]:
     """Start the program with our standard streams, in our process group.
+
+    Args:
+        command: what to run.
+        tape: the tape directory.
+        silent: its standard output goes nowhere, and it has nothing to read.
 
     Raises:
         LaunchError: it cannot be executed.
     """
     try:
         # Descriptors that the user's shell opened for the program stay open; ours are close-on-exec.
-        return subprocess.Popen(command.arguments, env=environment(tape, os.environb), close_fds=False)
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL} if silent else {}
+        return subprocess.Popen(command.arguments, env=environment(tape, os.environb), close_fds=False, **streams)
     except FileNotFoundError as error:
         if shutil.which(command.arguments[0]):
             message = f"{command.arguments[0]} cannot be executed: the interpreter in its first line does not exist"

@@ -36,6 +36,7 @@ _SAMPLE_S = 0.1
 _SECOND_S = 1.0
 _HELLO_S = 5.0
 _PATIENCE_S = 2.0  # between SIGINT, SIGTERM and SIGKILL
+_NICENESS = 5  # the program and its clients come first: the tape waits for us
 _SHM = Path("/dev/shm")
 
 
@@ -60,6 +61,7 @@ class Settings:
         tape: folder for tapes; None: shared memory, and beside the trace where that is full.
         core: what writes the tape; None: the best there is.
         allow_remote: whether the clients may go to another machine.
+        silent: whether the program's standard output is thrown away.
     """
 
     output: Path
@@ -73,6 +75,7 @@ class Settings:
     tape: Path | None = None
     core: str | None = None
     allow_remote: bool = False
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ def record(command: launch.Command, settings: Settings, say: Callable[[str], Non
     Raises:
         SockreelError: it could not be begun.
     """
+    is_new = not settings.output.exists() or settings.existing == "replace"
     database = create_trace(settings.output, settings.existing)
     writer = RunWriter(settings.output, database)
     try:
@@ -117,6 +121,11 @@ def record(command: launch.Command, settings: Settings, say: Callable[[str], Non
         with _tape_folders(settings) as folders:
             session = _Session(command, settings, writer, folders, say)
             return session.run()
+    except launch.LaunchError:
+        writer.close()
+        if is_new:
+            settings.output.unlink(missing_ok=True)
+        raise
     finally:
         writer.close()
 
@@ -165,6 +174,7 @@ class _Session:
         self.endings: list[tuple[float, int]] = []  # (when, signal) still to be sent to end the run
         self.sampled_listening = 0
         self.described = False
+        self.named: set[int] = set()
 
     def run(self) -> Result:
         """Start, loop, finish."""
@@ -188,7 +198,8 @@ class _Session:
             with self._signals():
                 self._clock()
                 try:
-                    self.program = launch.start(self.command, self.folders[0])
+                    self.program = launch.start(self.command, self.folders[0], self.settings.silent)
+                    os.setpriority(os.PRIO_PROCESS, 0, min(os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS, 19))
                 except launch.LaunchError:
                     self.writer.forget()
                     raise
@@ -277,6 +288,7 @@ class _Session:
             self._wait_for_program()
             alive = self._alive()
             self.drain.step()
+            self._name_unrecorded()
             now = time.monotonic()
             if self.drain.processes or self.drain.ended:
                 hello_due = None
@@ -299,6 +311,13 @@ class _Session:
             if not alive and not self._alive():
                 return
             self._rest()
+
+    def _name_unrecorded(self) -> None:
+        """Say at once which process runs without us, and why."""
+        for pid, reason in self.drain.unrecorded.items():
+            if pid not in self.named:
+                self.named.add(pid)
+                self.say(f"process {pid} runs unrecorded: {reason}")
 
     def _rest(self) -> None:
         """Wait a step, or less when the program ends."""

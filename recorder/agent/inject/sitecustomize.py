@@ -35,8 +35,11 @@ def _step_aside():
 
 def _start(folder, here):
     """Load the agent by file path under a private name, and start it."""
-    if sys.version_info < (3, 8) or sys.implementation.name != "cpython" or not sys.platform.startswith("linux"):
-        _say(folder, "python %d.%d (%s) on %s" % (sys.version_info[0], sys.version_info[1], sys.executable, sys.platform))
+    if sys.version_info < (3, 8):
+        _say(folder, "%s is Python %d.%d, and sockreel records from 3.8 on" % (sys.executable, sys.version_info[0], sys.version_info[1]))
+        return
+    if sys.implementation.name != "cpython" or not sys.platform.startswith("linux"):
+        _say(folder, "%s is %s on %s, and sockreel records CPython on Linux" % (sys.executable, sys.implementation.name, sys.platform))
         return
     try:
         package = type(sys)("_sockreel_agent")

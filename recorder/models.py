@@ -1,0 +1,98 @@
+"""The teaching servers, and how to run several of them under one workload.
+
+Owns the list of models and the order in which they are shown. Knows sessions, not pictures.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import SockreelError
+from .launch import Command
+from .session import Result, Settings, record
+from .workload import Workload
+
+_FOLDER = Path(__file__).parent / "servers"
+
+
+class ModelError(SockreelError):
+    """A model that is not there: wrong use."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Server:
+    """One teaching server.
+
+    Args:
+        name: of the server, and the label of its run.
+        model: one of the five I/O models.
+        says: what it does, in a few words.
+    """
+
+    name: str
+    model: str
+    says: str
+
+    @property
+    def script(self) -> Path:
+        """Where it is."""
+        return _FOLDER / f"{self.name}.py"
+
+
+SERVERS = {
+    server.name: server
+    for server in (
+        Server("blocking", "blocking", "waits in every call, one client at a time"),
+        Server("nonblocking", "nonblocking", "never waits, asks every socket in turn"),
+    )
+}
+
+
+def choose(names: str | None) -> tuple[Server, ...]:
+    """Return the servers of a comma-separated list, all of them for None.
+
+    Raises:
+        ModelError: one is not known.
+    """
+    if names is None:
+        return tuple(SERVERS.values())
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if name not in SERVERS:
+            raise ModelError(f"there is no model {name}; there are {', '.join(SERVERS)}")
+    if not wanted:
+        raise ModelError(f"--models names none; there are {', '.join(SERVERS)}")
+    return tuple(SERVERS[name] for name in dict.fromkeys(wanted))
+
+
+def run_lab(servers: Sequence[Server], workload: Workload, base: Settings, say: Callable[[str], None]) -> Iterator[tuple[Server, Result]]:
+    """Record servers one after the other under the same workload, into one trace.
+
+    Args:
+        servers: which.
+        workload: what their clients do.
+        base: output, existing and what else all runs share.
+        say: takes lines for the user.
+
+    Yields:
+        Each server and how its run ended.
+    """
+    existing = base.existing
+    for server in servers:
+        settings = Settings(
+            output=base.output,
+            existing=existing,
+            label=server.name,
+            model=server.model,
+            payload_bytes=base.payload_bytes,
+            workload=workload,
+            silent=True,
+        )
+        command = Command((sys.executable, str(server.script), "127.0.0.1", "0"), server.name)
+        yield server, record(command, settings, say)
+        existing = "append"
