@@ -143,8 +143,8 @@ def hook(original, operation, ask, finish, before=None):
         operation: its code in the layout.
         ask: function(args, kw) -> (asked, flags, address or None), or None where the first argument is
             what is asked and the second the flags.
-        finish: function(entry, sock, args, kw, result, number) -> (result for the slot, moved bytes to keep
-            or None, outcome), called after a success; or None: nothing to say.
+        finish: function(entry, sock, args, kw, result, number, buffer, at, asked, ended) -> (result, outcome,
+            errno) for the slot, called after a success; or None: nothing to say.
         before: function(entry, sock), called before the call is made; or None.
     """
 
@@ -219,7 +219,7 @@ def _void(number, buffer, at):
     """Mark the slot of a call that we could not describe, so that the drain does not wait for it."""
     try:
         if buffer is not None:
-            buffer[at + layout.SLOT_STATE_AT] = layout.VOID
+            buffer[at + layout.SLOT_STATE_AT] = bytes((layout.VOID,))
     except Exception:
         pass
 
