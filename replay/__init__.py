@@ -5,12 +5,15 @@ Owns the story, the comparison and the renderers. Knows `traces`, never `recorde
 
 from __future__ import annotations
 
-from .data import story_json
+from .compare import Comparison, Figure, Latency, Pair, compare_stories
+from .data import comparison_json, story_json
 from .finding import ReplayError, end_of_run, find_sockets, find_threads
 from .listing import Entry, Listing, load_listing
 from .look import Look
+from .sentences import sentences
 from .story import load_story
 from .terminal import render_show
+from .terminal_compare import render_compare
 from .values import (
     KINDS,
     Cell,
@@ -26,30 +29,41 @@ from .values import (
     Story,
     Window,
 )
+from .waits import Wait, find_waits
 
 __all__ = [
     "KINDS",
     "Cell",
+    "Comparison",
     "Count",
     "Cpu",
     "Entry",
     "Exchange",
     "Facts",
+    "Figure",
     "Lane",
+    "Latency",
     "Listing",
     "Look",
     "Mark",
+    "Pair",
     "ReplayError",
     "Site",
     "Span",
     "Spin",
     "Story",
+    "Wait",
     "Window",
+    "compare_stories",
+    "comparison_json",
     "end_of_run",
     "find_sockets",
     "find_threads",
+    "find_waits",
     "load_listing",
     "load_story",
+    "render_compare",
     "render_show",
+    "sentences",
     "story_json",
 ]

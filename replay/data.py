@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from .compare import Comparison
+from .sentences import sentences
 from .values import KINDS, Lane, Span, Story
 
 
@@ -49,3 +51,24 @@ def _lane(lane: Lane) -> dict[str, Any]:
 
 def _span(span: Span) -> dict[str, Any]:
     return {**asdict(span), "unfinished": span.unfinished, "wait_ns": span.wait_ns, "copy_ns": span.copy_ns}
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as dictionaries and lists: the table, who waited for whom, the sentences, and each story."""
+    return {
+        "runs": list(comparison.titles),
+        "align": comparison.align,
+        "anchor": None if comparison.anchor is None else {"client": comparison.anchor[0], "n": comparison.anchor[1]},
+        "axis": asdict(comparison.axis),
+        "offsets_ns": list(comparison.offsets_ns),
+        "figures": {figure.key: dict(zip(comparison.titles, figure.values, strict=True)) for figure in comparison.figures},
+        "latencies": {client: {title: asdict(latency) for title, latency in zip(comparison.titles, latencies, strict=True)}
+                      for client, latencies in comparison.latencies},
+        "exchanges": [{"client": pair.client, "n": pair.n,
+                       "latency_ns": {title: exchange.latency_ns if exchange else None
+                                      for title, exchange in zip(comparison.titles, pair.exchanges, strict=True)}}
+                      for pair in comparison.pairs],
+        "waits": {title: [asdict(wait) for wait in waits] for title, waits in zip(comparison.titles, comparison.waits, strict=True)},
+        "sentences": list(sentences(comparison)),
+        "stories": [story_json(story) for story in comparison.stories],
+    }

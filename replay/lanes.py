@@ -124,10 +124,11 @@ def paint_client(exchanges: Sequence[Exchange], axis: Axis, look: Look, closings
     ends = [_answer_end(exchange, closings, end_ns) for exchange in exchanges]
     if connected is not None:
         fill(connected, max(ends), (glyphs.idle, "idle"))
-        put(connected, "opens")
     for exchange, stop_ns in zip(exchanges, ends, strict=True):
         if exchange.sent_ns is not None:
             fill(exchange.sent_ns, stop_ns, (glyphs.waits, "waits"))
+    if connected is not None:
+        put(connected, "opens")
     for exchange, stop_ns in zip(exchanges, ends, strict=True):
         if exchange.result == "ok" and exchange.n > 0:
             put(stop_ns, "answered")

@@ -88,12 +88,15 @@ def header(page: Page, story: Story, source: str | None) -> None:
                      f"{duration(story.window.length_ns)}", indent=2, state="title")
 
 
-def draw(page: Page, stories: Sequence[Story], windows: Sequence[Window], look: Look, titles: Sequence[str] = ()) -> set[str]:
+def draw(
+    page: Page, stories: Sequence[Story], windows: Sequence[Window], look: Look, titles: Sequence[str] = (), shared: Window | None = None,
+) -> set[str]:
     """Draw the lanes of stories above each other under one axis.
 
     Args:
-        windows: what each story's columns cover; all of one length. The axis is that of the first.
+        windows: what each story's columns cover, in its own run time; all of one length.
         titles: a line above each story's lanes, where there are several.
+        shared: what the axis says; the first window unless given.
 
     Returns:
         The glyphs in use.
@@ -101,7 +104,7 @@ def draw(page: Page, stories: Sequence[Story], windows: Sequence[Window], look: 
     names = [name for story in stories for name in _names(story)]
     words = [word for story in stories for word in _words(story)]
     frame = Frame.for_names(names, words, look)
-    axis = Axis(windows[0], frame.glyphs)
+    axis = Axis(shared or windows[0], frame.glyphs)
     labels, ruler = axis_lines(axis, look)
     if counts_from_start(axis):
         page.line((f"{' ' * (frame.names + 3)}from {moment(axis.window.start_ns, step_of(axis))}", styled("quiet")))
@@ -133,15 +136,12 @@ def _draw_story(page: Page, story: Story, axis: Axis, frame: Frame, look: Look) 
     add("sockets", [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), _socket_words(lane))
                     for lane in story.sockets], _and_more(story.more_sockets, "socket", "less active"))
     shown = list(clients.items())[:MOST_CLIENTS]
-    add("clients", [Row(visible(name), paint_client(own, axis, look, _closings(story), story.end_ns), pause_words(own)) for name, own in shown],
+    closings = {lane.id: lane.closed_ns for lane in story.sockets if lane.closed_ns is not None}
+    add("clients", [Row(visible(name), paint_client(own, axis, look, closings, story.end_ns), pause_words(own)) for name, own in shown],
         _and_more(len(clients) - len(shown), "client", "not shown"))
     if not story.threads and not story.sockets:
         page.line("  no socket call" + ("" if story.facts.calls == 0 else " in this window"))
     return used
-
-
-def _closings(story: Story) -> dict[int, int]:
-    return {lane.id: lane.closed_ns for lane in story.sockets if lane.closed_ns is not None}
 
 
 def _padded(row: Row, frame: Frame, look: Look) -> list[Piece]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sockreel.tests.synthetic import MS, US, Recording, RunBuilder, Site, S
+from sockreel.tests.synthetic import MS, US, Recording, RunBuilder, S, Site
 
 ACCEPT: Site = ("/home/ada/server.py", 12, "serve", "connection, peer = listener.accept()")
 RECV: Site = ("/home/ada/server.py", 18, "serve", "data = connection.recv(1024)")
@@ -96,9 +96,12 @@ def nonblocking(recording: Recording) -> None:
     for at_ms in range(212, 1400):
         run.spin(thread, "accept", listener, at_ns=at_ms * MS, until_ns=at_ms * MS + 500 * US, every_ns=100 * US, duration_ns=60 * US,
                  site=ACCEPT)
-        run.spin(thread, "recv", ada, at_ns=at_ms * MS + 500 * US, until_ns=(at_ms + 1) * MS, every_ns=100 * US, duration_ns=30 * US, site=RECV)
-    second = run.call(thread, "recv", ada, at_ns=1400 * MS, duration_ns=8 * US, asked=1024, payload=b"\x1b[31mred\x07", timeout_ns=0, site=RECV)
-    run.call(thread, "sendall", ada, at_ns=1401 * MS, duration_ns=30 * US, asked=9, payload=b"\x1b[31MRED\x07", timeout_ns=0, site=SEND)
+        run.spin(thread, "recv", ada, at_ns=at_ms * MS + 500 * US, until_ns=(at_ms + 1) * MS, every_ns=100 * US, duration_ns=30 * US,
+                 site=RECV)
+    second = run.call(thread, "recv", ada, at_ns=1400 * MS, duration_ns=8 * US, asked=1024, payload=b"\x1b[31mred\x07", timeout_ns=0,
+                      site=RECV)
+    run.call(thread, "sendall", ada, at_ns=1401 * MS, duration_ns=30 * US, asked=9, payload=b"\x1b[31MRED\x07", timeout_ns=0,
+             site=SEND)
     run.call(thread, "recv", ada, at_ns=1499 * MS, duration_ns=5 * US, outcome="eof", result=0, asked=1024, timeout_ns=0, site=RECV)
     run.call(thread, "close", ada, at_ns=1500 * MS)
     run.spin(thread, "accept", listener, at_ns=1501 * MS, until_ns=2000 * MS, every_ns=100 * US, duration_ns=60 * US, site=ACCEPT)

@@ -1,0 +1,68 @@
+"""`sockreel compare`: put runs on one axis and compare what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from ._options import look_options, put, put_json, screen_look
+
+if TYPE_CHECKING:
+    from ..traces import Run, Trace
+
+
+@click.command("compare")
+@click.argument("references", metavar="FILE[#RUN]...", nargs=-1, required=True)
+@click.option("--align", type=click.Choice(["exchange", "clock"]), default="exchange", show_default=True,
+              help="Put the first exchange that the runs share at one place, or their starts.")
+@look_options
+@click.option("--json", "as_json", is_flag=True, help="Print the table, the waits, the sentences and all lanes as JSON.")
+def command(references: Sequence[str], align: Literal["exchange", "clock"], width: int | None, as_json: bool) -> None:
+    """Put runs on one axis and compare what they cost.
+
+    Draws the lanes above each other, then a table, then in words: who was blocked in which call for
+    how long, how many calls did nothing, who waited for whom, and what it cost. One file alone
+    means all of its runs.
+
+    \b
+    Example:
+      sockreel compare lecture.db
+      sockreel compare lecture.db#blocking lecture.db#nonblocking --align clock
+    """
+    from ..replay import compare_stories, comparison_json, load_story, render_compare
+
+    with ExitStack() as stack:
+        chosen = _chosen(references, stack)
+        look = screen_look(width)
+        stories = [load_story(trace, run, resolution=look.width, max_sockets=8, max_threads=8, requests=True) for trace, run in chosen]
+        names = [run.name for _, run in chosen]
+        titles = [f"{trace.path.name}#{run.label or run.id}" if names.count(run.name) > 1 else run.name for trace, run in chosen]
+        comparison = compare_stories(stories, titles, align)
+        if as_json:
+            put_json(comparison_json(comparison))
+        else:
+            put(render_compare(comparison, look))
+
+
+def _chosen(references: Sequence[str], stack: ExitStack) -> list[tuple[Trace, Run]]:
+    """Open every trace once and return the runs that are meant; the stack closes them."""
+    from ..replay import ReplayError
+    from ..traces import open_trace, split_reference
+
+    traces: dict[str, Trace] = {}
+    chosen = []
+    for reference in references:
+        path, selector = split_reference(reference)
+        if str(path) not in traces:
+            traces[str(path)] = stack.enter_context(open_trace(path))
+        trace = traces[str(path)]
+        if len(references) == 1 and selector is None:
+            chosen = [(trace, run) for run in trace.runs()] or [(trace, trace.find_run())]
+        else:
+            chosen.append((trace, trace.find_run(selector)))
+    if len(chosen) < 2:
+        raise ReplayError(f"{references[0]} is one run only: name another one to compare it with, or use `sockreel show`")
+    return chosen

@@ -1,0 +1,156 @@
+"""What a comparison says, in plain words with the runs' own numbers.
+
+Owns the sentences. Draws nothing; what it returns may still hold hostile names and is to be made visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .compare import Comparison
+from .values import Site, Span, Story
+from .waits import Wait
+from .words import counted, duration, percent
+
+MOST_WAITS = 4
+
+
+def sentences(comparison: Comparison) -> tuple[str, ...]:
+    """Return what is worth saying about each run, then about them together."""
+    said: list[str] = []
+    for story, title, waits in zip(comparison.stories, comparison.titles, comparison.waits, strict=True):
+        said += _of_one(story, title)
+        said += _of_waits(waits, title)
+    said += _of_latency(comparison)
+    said += _of_cost(comparison)
+    said += _of_trust(comparison)
+    return tuple(said)
+
+
+def _of_one(story: Story, title: str) -> list[str]:
+    facts = story.facts
+    if not facts.calls:
+        return [f"{title} made no socket call."]
+    return [*_of_blocking(story, title), *_of_polling(story, title)]
+
+
+def _of_blocking(story: Story, title: str) -> list[str]:
+    blocked = [call for call in story.calls if call.kind == "blocked"]
+    if not blocked:
+        return [f"{title} was never blocked: no call that could wait took 0.1 ms or more."] if not story.facts.blocked_ns else []
+    groups: dict[tuple[str, Site | None], list[Span]] = {}
+    for call in blocked:
+        groups.setdefault((call.operation, call.site), []).append(call)
+    ranked = sorted(groups.items(), key=lambda item: -sum(call.duration_ns for call in item[1]))
+    parts = []
+    for (operation, site), calls in ranked[:2]:
+        longest = max(calls, key=lambda call: call.duration_ns)
+        on = f" on {story.names[longest.socket_id]}" if longest.socket_id in story.names else ""
+        where = f" ({site.short})" if site else ""
+        open_still = ", which never returned" if longest.unfinished else ""
+        if len(calls) == 1:
+            parts.append(f"{duration(longest.duration_ns)} in one {operation}{on}{where}{open_still}")
+        else:
+            parts.append(f"{duration(sum(call.duration_ns for call in calls))} in {counted(len(calls), operation + ' call')}{where}, "
+                         f"the longest {duration(longest.duration_ns)}{on}{open_still}")
+    whole = story.facts.blocked_ns
+    if len({call.thread_id for call in blocked}) == 1:
+        share = f"{percent(min(1.0, whole / max(1, story.end_ns)))} of its time, "
+    else:
+        share = f"in {len({call.thread_id for call in blocked})} threads together, "
+    return [f"{title} stood still in calls for {duration(whole)}, {share}waiting for somebody to connect, speak or listen: "
+            f"{'; '.join(parts)}."]
+
+
+def _of_polling(story: Story, title: str) -> list[str]:
+    facts = story.facts
+    if not facts.fruitless:
+        return [f"{title} made {counted(facts.calls, 'call')}, and none of them came back empty-handed."]
+    rate = facts.fruitless / (story.end_ns / 1e9)
+    often = f", {rate:,.0f} a second" if story.end_ns >= 10_000_000 and rate >= 10 else ""
+    cost = f"; the run used {duration(story.cpu.ns)} of CPU" if story.cpu else ""
+    longest = max(story.spins, key=lambda spin: spin.calls, default=None)
+    spell = ""
+    if longest is not None and longest.calls > 1:
+        about = "" if longest.exact else "at least about "
+        spell = f" The longest spin was {about}{longest.calls:,} of them in {duration(longest.ended_ns - longest.started_ns)}."
+    return [f"{title} made {counted(facts.calls, 'call')}, and {facts.fruitless:,} of them ({percent(facts.fruitless / facts.calls)}) "
+            f"did nothing{often}{cost}.{spell}"]
+
+
+def _of_waits(waits: Sequence[Wait], title: str) -> list[str]:
+    told = [_wait_words(wait, title) for wait in waits[:MOST_WAITS]]
+    if len(waits) > MOST_WAITS:
+        told.append(f"In {title}, {counted(len(waits) - MOST_WAITS, 'more request')} waited for somebody else, "
+                    f"none held up for longer than {duration(waits[MOST_WAITS].held_ns)}.")
+    return told
+
+
+def _wait_words(wait: Wait, title: str) -> str:
+    where = f" ({wait.site.short})" if wait.site else ""
+    on = f" on {wait.socket_name}" if wait.socket_name else ""
+    waited = f"waited {duration(wait.waited_ns)} for its answer" if wait.answered else f"had no answer for {duration(wait.waited_ns)}"
+    blame = (f"the server was blocked in {wait.operation}{on}{where}" if wait.how == "blocked"
+             else f"the server was busy outside of socket calls after its last one{on}{where}")
+    return f"In {title}, {ordinal(wait.n)} request of {wait.client} {waited}: for {duration(wait.held_ns)} of it {blame}."
+
+
+def ordinal(n: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th ... 11th ... 21st."""
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"the {n}{ending}"
+
+
+def _of_latency(comparison: Comparison) -> list[str]:
+    """Say for whom the runs differ most."""
+    if len(comparison.stories) < 2:
+        return []
+    best: tuple[float, str] | None = None
+    for client, latencies in comparison.latencies:
+        known = [(latency.max_ns, title) for latency, title in zip(latencies, comparison.titles, strict=True) if latency.max_ns]
+        if len(known) < 2:
+            continue
+        (low_ns, low), (high_ns, high) = min(known), max(known)
+        ratio = high_ns / low_ns
+        if ratio >= 1.5 and (best is None or ratio > best[0]):
+            best = ratio, (f"{client} waited {duration(high_ns)} for an answer in {high}, {duration(low_ns)} in {low}: "
+                           f"{times(ratio)} as long.")
+    return [best[1]] if best else []
+
+
+def times(ratio: float) -> str:
+    """Return a ratio of 1 or more: 1.5 times, 135 times."""
+    return f"{ratio:,.0f} times" if ratio >= 9.95 else f"{ratio:.1f} times"
+
+
+def _of_cost(comparison: Comparison) -> list[str]:
+    named = zip(comparison.stories, comparison.titles, strict=True)
+    known = [(story.cpu.ns, title) for story, title in named if story.cpu and story.cpu.ns]
+    if len(known) < 2:
+        return []
+    (low_ns, low), (high_ns, high) = min(known), max(known)
+    if high_ns < 1.2 * low_ns:
+        return [f"{low} and {high} used about the same CPU time: {duration(low_ns)} and {duration(high_ns)}."]
+    answers = next((figure.values for figure in comparison.figures if figure.key == "answers"), ())
+    same = " for the same answers" if len(set(answers)) == 1 and answers[0] else ""
+    return [f"{high} used {duration(high_ns)} of CPU, {low} {duration(low_ns)}{same}: {times(high_ns / low_ns)} as much."]
+
+
+def _of_trust(comparison: Comparison) -> list[str]:
+    """Say how the figures were got, and what they do not hold."""
+    said = []
+    measured = [story.cpu for story in comparison.stories if story.cpu]
+    if measured:
+        since = "the first listen" if all(cpu.from_listen for cpu in measured) else "the first listen or sample"
+        steps = "" if all(cpu.exact for cpu in measured) else ", in the kernel's steps of 10 ms"
+        said.append(f"CPU time is counted from {since} to the last sample{steps}: the interpreter's start is not in it.")
+    if any(story.measured_by == "server" for story in comparison.stories):
+        said.append("No client was watched: latencies are the server's own, from its first receive of a request to its last send; "
+                    "how long a request waited before that is not known.")
+    for story, title in zip(comparison.stories, comparison.titles, strict=True):
+        if story.facts.lost:
+            said.append(f"{title} lost {counted(story.facts.lost, 'call')}: its counts are too low.")
+        cost = (story.facts.call_cost_ns or 0) * story.facts.calls
+        if story.cpu and cost > story.cpu.ns / 20:
+            said.append(f"Recording {title}'s calls itself took about {duration(cost)} of that CPU.")
+    return said

@@ -1,0 +1,111 @@
+"""`compare` in the terminal: lanes above each other on one axis, the table, the sentences.
+
+Owns that page. Draws a comparison, reads nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from .compare import Comparison, Figure, Latency
+from .lanes import legend
+from .look import Look, Page, styled
+from .sentences import ordinal, sentences
+from .terminal import draw
+from .words import counted, duration, ending, fit, percent, visible
+
+MOST_CLIENTS = 8
+
+
+def render_compare(comparison: Comparison, look: Look) -> str:
+    """Return the page of a comparison.
+
+    Args:
+        comparison: of two or more runs.
+        look: of the screen.
+    """
+    page = Page(look)
+    titles = [f"{visible(title)}  {visible(' '.join(story.facts.command))}: {counted(story.facts.calls, 'call')}, {ending(story.facts)}"
+              for story, title in zip(comparison.stories, comparison.titles, strict=True)]
+    windows = [comparison.window(index) for index in range(len(comparison.stories))]
+    used = draw(page, comparison.stories, windows, look, titles, comparison.axis)
+    page.line("")
+    for entry in legend(used, look):
+        page.line(*entry)
+    if comparison.anchor is not None:
+        client, n = comparison.anchor
+        shifted = [f"{visible(title)} by {duration(-offset_ns)}" for title, offset_ns in
+                   zip(comparison.titles, comparison.offsets_ns, strict=True) if offset_ns]
+        page.wrapped(f"Aligned at {ordinal(n)} request of {visible(client)}"
+                     + (f": moved to the right are {', '.join(shifted)}" if shifted else "") + ".")
+    page.line("")
+    _table(page, comparison, look)
+    page.line("")
+    for sentence in sentences(comparison):
+        page.wrapped(f"{'*' if look.ascii else '•'} {visible(sentence)}", indent=2)
+    return page.text()
+
+
+def _table(page: Page, comparison: Comparison, look: Look) -> None:
+    rows = [(figure.name, [_figure(figure, index) for index in range(len(figure.values))])
+            for figure in comparison.figures if _worth(figure)]
+    clients = comparison.latencies[:MOST_CLIENTS]
+    rows += [(f"  {visible(client)}: median, p99", [_latency(latency) for latency in latencies]) for client, latencies in clients]
+    after = next((number for number, (name, _) in enumerate(rows) if name == "answer latency, p99"), None)
+    if after is not None:
+        own = rows[len(rows) - len(clients):]
+        rows = rows[:after + 1] + own + rows[after + 1:len(rows) - len(clients)]
+    names = min(max(cell_len(name) for name, _ in rows), max(16, look.width // 2 - 4))
+    titles = [visible(title) for title in comparison.titles]
+    widths = [min(max(cell_len(title), *(cell_len(values[index]) for _, values in rows)), max(8, look.width - names - 2))
+              for index, title in enumerate(titles)]
+    for chunk in _chunks(widths, look.width - names):
+        page.line(" " * names, *[(f"  {_right(titles[index], widths[index], look)}", styled("title")) for index in chunk])
+        for name, values in rows:
+            page.line(fit(name, names, look.glyphs.ellipsis), *[f"  {_right(values[index], widths[index], look)}" for index in chunk])
+    if len(comparison.latencies) > MOST_CLIENTS:
+        page.line((f"and {counted(len(comparison.latencies) - MOST_CLIENTS, 'more client')}", styled("quiet")))
+
+
+def _right(text: str, width: int, look: Look) -> str:
+    return " " * max(0, width - cell_len(text)) + fit(text, min(width, cell_len(text)), look.glyphs.ellipsis)
+
+
+def _chunks(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Return which columns go side by side: as many as there is room for, then the next below them."""
+    chunks: list[list[int]] = []
+    left = 0
+    for index, width in enumerate(widths):
+        if not chunks or left < width + 2:
+            chunks.append([])
+            left = room
+        chunks[-1].append(index)
+        left -= width + 2
+    return chunks
+
+
+_ALWAYS = {"duration", "calls", "fruitless", "fruitless_share", "blocked", "cpu", "cpu_per_answer", "eofs", "resets"}
+
+
+def _worth(figure: Figure) -> bool:
+    return figure.key in _ALWAYS or any(figure.values)
+
+
+def _figure(figure: Figure, index: int) -> str:
+    value = figure.values[index]
+    if value is None:
+        return "-"
+    if figure.unit == "ns":
+        return duration(value) if value else "0"
+    if figure.unit == "share":
+        return percent(value)
+    return f"{value:,.0f}"
+
+
+def _latency(latency: Latency) -> str:
+    if latency.median_ns is None:
+        return "no answer" if latency.asked else "-"
+    missing = f" ({latency.answers} of {latency.asked})" if latency.answers < latency.asked else ""
+    return f"{duration(latency.median_ns)}, {duration(latency.p99_ns)}{missing}"
