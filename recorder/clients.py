@@ -4,21 +4,23 @@ Owns the clients' sockets and their side of the story. Standard library only: it
 of its own, beside the recorder, and knows nothing of sockreel. It speaks JSON lines; times are
 integer nanoseconds, absolute ones those of CLOCK_MONOTONIC.
 
-| stdin | |
-| --- | --- |
-| line 1: workload | limit_ns, allow_remote, groups: [{name, count (null: one), connect_ns, stagger_ns, leave, leave_after_ns, timeout_ns (or null), messages: [{pattern (base64), size, at_ns (or null), after_ns, repeat, every_ns, piece, piece_every_ns, expect, literal (base64), timeout_ns (or null)}]}] |
-| line 2: address | family (AF_INET, AF_INET6, AF_UNIX), host and port, or path ("@name": abstract). Its arrival starts the workload |
-| end of file | ends it |
-
-| stdout | |
-| --- | --- |
-| per exchange | client, n, local_port, connected_ns, sent_ns, answered_ns, sent_bytes, answered_bytes, result (ok, wrong, none, refused, reset) |
-| complaint | error: one line that says why (some of) the workload could not be played |
-| last line | done: true, ended_ns |
+stdin:
+    1. the workload: limit_ns, allow_remote, groups; a group: name, count (null: one client),
+       connect_ns, stagger_ns, leave, leave_after_ns, timeout_ns (or null), messages; a message:
+       pattern (base64), size, at_ns (or null), after_ns, repeat, every_ns, piece, piece_every_ns,
+       expect, literal (base64), timeout_ns (or null)
+    2. the address, whose arrival starts it: family (AF_INET, AF_INET6, AF_UNIX), host and port, or
+       path ("@name": an abstract one)
+    The end of the file ends the workload.
+stdout:
+    per exchange: client, n, local_port, connected_ns, sent_ns, answered_ns, sent_bytes,
+       answered_bytes, result (ok, wrong, none, refused, reset)
+    a complaint: error, one line that says why (some of) the workload could not be played
+    last: done (true), ended_ns
 
 A row is written when its exchange is over for good: as the next message is said, or the client
 leaves; bytes that come up to then and were not asked for make it wrong. n = 0: a client that said nothing.
-"""  # noqa: E501 (a table's row is one line)
+"""
 
 from __future__ import annotations
 

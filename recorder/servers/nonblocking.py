@@ -1,4 +1,4 @@
-"""An upper-casing server that never waits in a call: it asks every socket in turn, over and over."""
+"""An upper-casing server that never waits in a call: it asks every socket in turn, for ever."""
 import socket
 import sys
 
