@@ -104,11 +104,12 @@ def coloured() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
 
 
-def screen_look(width: int | None = None) -> Look:
+def screen_look(width: int | None = None, colour: bool | None = None) -> Look:
     """Return what stdout can show.
 
     Args:
         width: as told by --width. Else COLUMNS, else the terminal's, else 100 where there is none.
+        colour: forced or forbidden; None as `coloured` says.
     """
     from ..replay import Look
 
@@ -117,7 +118,7 @@ def screen_look(width: int | None = None) -> Look:
         width = min(1_000, max(40, int(told)))
     if width is None:
         width = max(40, shutil.get_terminal_size((REDIRECTED_COLUMNS, 24)).columns) if sys.stdout.isatty() else REDIRECTED_COLUMNS
-    return Look(width, coloured(), not _shows(_SIGNS))
+    return Look(width, coloured() if colour is None else colour, not _shows(_SIGNS))
 
 
 def _shows(signs: str) -> bool:

@@ -32,11 +32,29 @@ def command(references: Sequence[str], align: Literal["exchange", "clock"], widt
       sockreel compare lecture.db
       sockreel compare lecture.db#blocking lecture.db#nonblocking --align clock
     """
+    print_comparison(click.get_current_context(), references, align, width, as_json)
+
+
+def print_comparison(
+    ctx: click.Context, references: Sequence[str], align: Literal["exchange", "clock"] = "exchange", width: int | None = None,
+    as_json: bool = False,
+) -> None:
+    """Print the comparison of runs: what other commands end with, too.
+
+    Args:
+        ctx: of the command that prints, whose `color` forces or forbids colours if set.
+        references: FILE, FILE#LABEL or FILE#ID; one FILE alone means all of its runs.
+        align, width, as_json: as the options of `sockreel compare`.
+
+    Raises:
+        TraceError: a trace that cannot be read.
+        ReplayError: there are fewer than two runs.
+    """
     from ..replay import compare_stories, comparison_json, load_story, render_compare
 
     with ExitStack() as stack:
         chosen = _chosen(references, stack)
-        look = screen_look(width)
+        look = screen_look(width, ctx.color)
         stories = [load_story(trace, run, resolution=look.width, max_sockets=8, max_threads=8, requests=True) for trace, run in chosen]
         names = [run.name for _, run in chosen]
         titles = [f"{trace.path.name}#{run.label or run.id}" if names.count(run.name) > 1 else run.name for trace, run in chosen]
