@@ -10,28 +10,20 @@ import hashlib
 import linecache
 import os
 import select
-import struct
 import time
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
-from ..traces.writer import CALL_FIELDS, Bases, RunWriter, json_text
+from ..traces.writer import Bases, RunWriter, json_text
 from .agent import layout
 from .tally import Tally
-from .tape import Note, TapeReader
+from .tape import Note, TapeReader, slot_columns
 
-_WIDTH = len(CALL_FIELDS)
-_AT = {name: position for position, name in enumerate(CALL_FIELDS)}
+Columns = dict[str, list[int]]
+STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
 _OPEN_SHOWN_NS = 100_000_000  # an open call this old gets a row
 _SPACING = 1_000_000_000  # between the numbers of processes that live at the same time
 _LARGEST_SOURCE = 4_000_000
-_SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
-
-
-def _unpack(data: bytes) -> list[int]:
-    """Return slots as numbers, CALL_FIELDS each; the last of each is the state, for the id to take its place."""
-    return list(chain.from_iterable(_SLOT.iter_unpack(data)))
 
 
 def has_ended(pidfd: int | None) -> bool:
@@ -194,18 +186,23 @@ class Drain:
         taken = 0
         for process in list(self.processes):
             gone = has_ended(process.pidfd)
-            taken += self._read(process, ended=gone)
-            if gone:
+            now_taken = self._read(process, ended=gone)
+            taken += now_taken
+            if gone and now_taken < STEP_CALLS:
                 self._end(process, closed_by="exit", ended_ns=self.run_ns())
+        self._settle()
+        return taken
+
+    def _settle(self) -> None:
+        """Show what was taken in, and give its tape back."""
         self.writer.levels(self.tally.settled_levels())
         self.writer.commit()
         for process in self.processes:
             process.reader.calls.free_done()
             process.reader.notes.free_done()
-        return taken
 
     def _read(self, process: Process, ended: bool) -> int:
-        blocks, late = process.reader.read_calls(ended)
+        blocks, late = process.reader.read_calls(ended, STEP_CALLS)
         for number, slot in late:
             self._late(process, number, slot)
         for block in blocks:
@@ -236,78 +233,51 @@ class Drain:
         return first + (number & (layout.SLOTS - 1))
 
     def _block(self, process: Process, first: int, data: bytes) -> None:
-        flat = _unpack(data)
-        count = len(flat) // _WIDTH
+        columns = self._columns(process, first, data)
+        self.writer.calls(columns, process.bases)
+        self._count(process, columns)
+
+    def _columns(self, process: Process, first: int, data: bytes) -> Columns:
+        """Return slots as the writer takes them."""
+        columns = slot_columns(data)
         id_ = self._call_id(process, first)
-        flat[_AT["id"] :: _WIDTH] = range(id_, id_ + count)
-        nested = any(flat[_AT["parent"] :: _WIDTH])
-        if nested:
-            self._place_parents(process, flat)
-        self.writer.calls(flat, process.bases)
-        self._count(process, flat, nested)
+        columns["id"] = list(range(id_, id_ + len(data) // layout.SLOT_BYTES))
+        if any(columns["parent"]):
+            columns["parent"] = [parent and self._call_id(process, parent - 1) for parent in columns["parent"]]
+        return columns
 
-    def _place_parents(self, process: Process, flat: list[int]) -> None:
-        for at in range(_AT["parent"], len(flat), _WIDTH):
-            if flat[at]:
-                flat[at] = self._call_id(process, flat[at] - 1)
-
-    def _count(self, process: Process, flat: list[int], nested: bool) -> None:
-        if nested:
-            for at in range(0, len(flat), _WIDTH):
-                self._count_columns(process, flat[at : at + _WIDTH], bool(flat[at + _AT["parent"]]))
-        else:
-            self._count_columns(process, flat, False)
-        count = len(flat) // _WIDTH
-        process.calls += count
-        self.calls_recorded += count
-
-    def _count_columns(self, process: Process, flat: list[int], inner: bool) -> None:
-        def column(name: str) -> list[int]:
-            return flat[_AT[name] :: _WIDTH]
-
+    def _count(self, process: Process, columns: Columns) -> None:
         bases = process.bases
-        sockets = column("socket")
-        self.tally.add(
-            process.id,
-            column("id"),
-            [thread + bases.thread for thread in column("thread")] if bases.thread else column("thread"),
-            [socket and socket + bases.socket for socket in sockets] if bases.socket else sockets,
-            column("operation"),
-            column("outcome"),
-            [started - self.start_ns for started in column("started_ns")],
-            column("duration_ns"),
-            column("timeout_ns"),
-            column("result"),
-            inner,
-        )
-
-    def _single(self, process: Process, number: int, slot: bytes) -> list[int]:
-        flat = _unpack(slot)
-        flat[_AT["id"]] = self._call_id(process, number)
-        if flat[_AT["parent"]]:
-            self._place_parents(process, flat)
-        return flat
+        thread, socket = columns["thread"], columns["socket"]
+        if bases.thread:
+            thread = [number + bases.thread for number in thread]
+        if bases.socket:
+            socket = [number and number + bases.socket for number in socket]
+        self.tally.add(process.id, {**columns, "thread": thread, "socket": socket}, self.start_ns)
+        process.calls += len(thread)
+        self.calls_recorded += len(thread)
 
     def _late(self, process: Process, number: int, slot: bytes) -> None:
         """Take in a call that was open when its neighbours were read."""
-        flat = self._single(process, number, slot)
+        columns = self._columns(process, number, slot)
         if number in process.shown_open:
             process.shown_open.discard(number)
-            self.writer.close_call(flat, process.bases)
+            self.writer.close_call(columns, process.bases)
             self.calls_recorded -= 1
             process.calls -= 1
         else:
-            self.writer.calls(flat, process.bases)
-        self._count(process, flat, bool(flat[_AT["parent"]]))
+            self.writer.calls(columns, process.bases)
+        self._count(process, columns)
 
     def _show_open(self, process: Process, all_of_them: bool = False) -> None:
+        now_ns = time.monotonic_ns()
         for number, slot in process.reader.open_calls():
             if number in process.shown_open:
                 continue
-            flat = self._single(process, number, slot)
-            if all_of_them or time.monotonic_ns() - flat[_AT["started_ns"]] >= _OPEN_SHOWN_NS:
+            columns = self._columns(process, number, slot)
+            if all_of_them or now_ns - columns["started_ns"][0] >= _OPEN_SHOWN_NS:
                 process.shown_open.add(number)
-                self.writer.open_call(flat, process.bases)
+                self.writer.open_call(columns, process.bases)
                 self.calls_recorded += 1
                 process.calls += 1
 
@@ -390,11 +360,12 @@ class Drain:
 
     def _end(self, process: Process, closed_by: str, ended_ns: int) -> None:
         """Take in the last of a process, and say what its end did to calls and sockets."""
-        self._read(process, ended=True)
+        while self._read(process, ended=True) >= STEP_CALLS:
+            self._settle()
         self._show_open(process, all_of_them=True)
         for number, slot in process.reader.open_calls():
             if number in process.shown_open:
-                self.tally.add_unfinished(process.id, _unpack(slot)[_AT["operation"]])
+                self.tally.add_unfinished(process.id, slot_columns(slot)["operation"][0])
         for number in process.open_sockets:
             self.writer.update("sockets", process.bases.socket + number, closed_ns=ended_ns, closed_by=closed_by)
         self.writer.update("processes", process.id, ended_ns=ended_ns)

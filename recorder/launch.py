@@ -167,8 +167,8 @@ def start(command: Command, tape: Path, silent: bool = False) -> subprocess.Pope
     """
     try:
         # Descriptors that the user's shell opened for the program stay open; ours are close-on-exec.
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL} if silent else {}
-        return subprocess.Popen(command.arguments, env=environment(tape, os.environb), close_fds=False, **streams)
+        nowhere = subprocess.DEVNULL if silent else None
+        return subprocess.Popen(command.arguments, env=environment(tape, os.environb), close_fds=False, stdin=nowhere, stdout=nowhere)
     except FileNotFoundError as error:
         if shutil.which(command.arguments[0]):
             message = f"{command.arguments[0]} cannot be executed: the interpreter in its first line does not exist"

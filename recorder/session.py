@@ -27,13 +27,14 @@ from ..traces import TraceError, create_trace
 from ..traces.writer import RunWriter, json_text
 from . import launch
 from .crowd import Crowd
-from .drain import Drain, Process, has_ended
+from .drain import STEP_CALLS, Drain, Process, has_ended
 from .sample import process_sample, thread_sample
 from .workload import Workload
 
 _STEP_S = 0.02
 _SAMPLE_S = 0.1
 _SECOND_S = 1.0
+_GOODBYE_S = 0.2
 _HELLO_S = 5.0
 _PATIENCE_S = 2.0  # between SIGINT, SIGTERM and SIGKILL
 _NICENESS = 5  # the program and its clients come first: the tape waits for us
@@ -164,6 +165,7 @@ class _Session:
         self.start_ns = time.monotonic_ns()
         self.crowd: Crowd | None = None
         self.crowd_called = False
+        self.crowd_left = 0.0
         self.program: subprocess.Popen[bytes]
         self.status: int | None = None  # of the program, as waitpid gives it
         self.rusage: Any = None
@@ -287,7 +289,7 @@ class _Session:
         while True:
             self._wait_for_program()
             alive = self._alive()
-            self.drain.step()
+            behind = self.drain.step() >= STEP_CALLS
             self._name_unrecorded()
             now = time.monotonic()
             if self.drain.processes or self.drain.ended:
@@ -310,7 +312,8 @@ class _Session:
             self._limits(now, deadline)
             if not alive and not self._alive():
                 return
-            self._rest()
+            if not behind:
+                self._rest()
 
     def _name_unrecorded(self) -> None:
         """Say at once which process runs without us, and why."""
@@ -358,9 +361,13 @@ class _Session:
             crowd.connect(*self.drain.listening[0])
         self._take_exchanges(crowd)
         if crowd.finished and not self.ended_by:
+            now = time.monotonic()
+            self.crowd_left = self.crowd_left or now
+            if now < self.crowd_left + _GOODBYE_S:
+                return  # the server is to see the last of them leave
             if crowd.error:
                 self.complaints.append(f"the workload failed: {crowd.error}")
-            self._end("workload", time.monotonic())
+            self._end("workload", now)
 
     def _take_exchanges(self, crowd: Crowd) -> None:
         for exchange in crowd.poll():

@@ -7,9 +7,10 @@ The rules of both tables are in traces/schema.sql.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 
 from ..traces import histogram_bin
 from .agent.layout import OPERATIONS, OUTCOMES
@@ -26,6 +27,8 @@ _MOVING = frozenset(code for name, code in OPERATIONS.items() if name.startswith
 _WOULD_BLOCK = OUTCOMES["would_block"]
 _OK = OUTCOMES["ok"]
 
+_ALIKE_COLUMNS = ("id", "thread", "socket", "outcome", "duration_ns", "begin")
+_ODD_COLUMNS = (*_ALIKE_COLUMNS[:4], "operation", "started_ns", "duration_ns", "timeout_ns", "begin", "end", "moved")
 BLOCKED, FRUITLESS, MOVED, OTHER = "blocked", "fruitless", "moved", "other"
 
 
@@ -70,99 +73,109 @@ class Tally:
         self._done: list[LevelRow] = []
         self._latest_ns = 0
 
-    def add(
-        self,
-        process: int,
-        ids: Iterable[int],
-        thread: Iterable[int],
-        socket: Iterable[int],
-        operation: Iterable[int],
-        outcome: Iterable[int],
-        started_ns: Iterable[int],
-        duration_ns: Iterable[int],
-        timeout_ns: Iterable[int],
-        result: Iterable[int],
-        inner: bool = False,
-    ) -> None:
-        """Count finished calls, given column by column.
+    def add(self, process: int, columns: Mapping[str, list[int]], start_ns: int) -> None:
+        """Count finished calls, given column by column (lists of the same length).
 
         Args:
             process: id of their process.
-            ids, thread, socket, operation, outcome, started_ns, duration_ns, timeout_ns, result: a value per call;
-                socket 0: none; result below 0: nothing moved.
-            inner: they ran inside another call of the same bytes (`sendfile`): bytes are not counted again in levels.
+            columns: id, thread, socket (ids of the file; socket 0: none), operation, outcome, started_ns, duration_ns,
+                timeout_ns, result (below 0: nothing moved), parent (not 0: the bytes are those of that call, too).
+            start_ns: what to take from started_ns to get the run's time.
         """
+        durations = columns["duration_ns"]
+        kinds = list(zip(columns["operation"], columns["outcome"], strict=True))
+        moved = self._moved(columns)
+        self._summarise(process, kinds, durations, moved)
+        if any(columns["parent"]):
+            moved = [0 if parent else number for number, parent in zip(moved, columns["parent"], strict=True)]
+        begins = [(started - start_ns) // MILLISECOND_NS for started in columns["started_ns"]]
+        ends = [(started - start_ns + lasted) // MILLISECOND_NS for started, lasted in zip(columns["started_ns"], durations, strict=True)]
+        self._latest_ns = max(self._latest_ns, columns["started_ns"][-1] - start_ns)
+        # Nearly all calls stay in their bucket, block nowhere and move nothing: these are counted in groups.
+        alike = [
+            begin == end and lasted < BLOCKED_NS and not bytes_
+            for begin, end, lasted, bytes_ in zip(begins, ends, durations, moved, strict=True)
+        ]
+        lists = {**columns, "begin": begins, "end": ends, "moved": moved}
+        if all(alike):
+            self._add_alike(lists)
+            return
+        odd = [not plain for plain in alike]
+        if any(alike):
+            self._add_alike({name: list(compress(lists[name], alike)) for name in _ALIKE_COLUMNS})
+        self._add_one_by_one({name: list(compress(lists[name], odd)) for name in _ODD_COLUMNS}, start_ns)
+
+    def _moved(self, columns: Mapping[str, list[int]]) -> list[int]:
+        results = columns["result"]
+        if max(results) <= 0:
+            return [0] * len(results)
+        return [
+            result if result > 0 and operation in _MOVING else 0 for result, operation in zip(results, columns["operation"], strict=True)
+        ]
+
+    def _add_alike(self, columns: Mapping[str, list[int]]) -> None:
+        """Add calls that stay in their bucket, move nothing and block nowhere: whole groups at a time."""
+        keys = list(zip(columns["begin"], columns["thread"], columns["socket"], columns["outcome"], strict=True))
+        places: dict[tuple[int, int, int, int], list[int]] = defaultdict(list)
+        for place, key in enumerate(keys):
+            places[key].append(place)
+        durations, ids = columns["duration_ns"], columns["id"]
+        for (bucket, thread, socket, outcome), found in places.items():
+            class_ = FRUITLESS if outcome == _WOULD_BLOCK else OTHER
+            cell = [len(found), sum(map(durations.__getitem__, found)), 0, ids[found[0]], ids[found[-1]]]
+            _merge(self._levels[0].setdefault(bucket, {}), (thread, socket, class_), cell)
+
+    def _add_one_by_one(self, columns: Mapping[str, list[int]], start_ns: int) -> None:
         level0 = self._levels[0]
-        last_bucket = -1
-        cells: dict[Key, Cell] = {}
-        durations: dict[tuple[int, int], list[int]] = defaultdict(list)
-        moved_bytes: dict[tuple[int, int], int] = defaultdict(int)
-        started = 0
-        for id_, thr, sock, op, out, started, duration, timeout, res in zip(
-            ids, thread, socket, operation, outcome, started_ns, duration_ns, timeout_ns, result, strict=True
-        ):
-            durations[op, out].append(duration)
-            moved = res if res > 0 and op in _MOVING else 0
-            if moved:
-                moved_bytes[op, out] += moved
-                if inner:
-                    moved = 0
-            if duration >= SHORT_NS:
+        rows = zip(*(columns[name] for name in _ODD_COLUMNS), strict=True)
+        for id_, thread, socket, outcome, operation, started, lasted, timeout, begin, end, bytes_ in rows:
+            if lasted >= SHORT_NS:
                 continue
-            if out == _WOULD_BLOCK:
-                class_ = FRUITLESS
-            elif timeout != 0 and duration >= BLOCKED_NS and op in _WAITING:
-                class_ = BLOCKED
-            else:
-                class_ = MOVED if moved else OTHER
-            bucket = started // MILLISECOND_NS
-            if bucket != last_bucket:
-                last_bucket = bucket
-                found = level0.get(bucket)
-                if found is None:
-                    found = level0[bucket] = {}
-                cells = found
-            inside = duration
-            end = (bucket + 1) * MILLISECOND_NS
-            if started + duration > end:
-                inside = end - started
-                self._spread(thr, sock, class_, bucket + 1, started + duration, id_)
-            cell = cells.get((thr, sock, class_))
+            class_ = class_of(operation, outcome, lasted, timeout, bytes_)
+            inside = lasted
+            if begin != end:
+                border = (begin + 1) * MILLISECOND_NS
+                inside = border - (started - start_ns)
+                self._spread(thread, socket, class_, begin + 1, started - start_ns + lasted, id_)
+            key = (thread, socket, class_)
+            cells = level0.get(begin)
+            if cells is None:
+                cells = level0[begin] = {}
+            cell = cells.get(key)
             if cell is None:
-                cells[thr, sock, class_] = [1, inside, moved, id_, id_]
+                cells[key] = [1, inside, bytes_, id_, id_]
             else:
                 cell[0] += 1
                 cell[1] += inside
-                cell[2] += moved
+                cell[2] += bytes_
                 if id_ > cell[4]:
                     cell[4] = id_
                 elif id_ < cell[3]:
                     cell[3] = id_
-        self._latest_ns = max(self._latest_ns, started)
-        for (op, out), values in durations.items():
-            self._summarise(process, op, out, values, moved_bytes[op, out])
 
     def _spread(self, thread: int, socket: int, class_: str, bucket: int, end_ns: int, id_: int) -> None:
         """Give the later buckets of a call that crosses a border their share of its time."""
         while bucket * MILLISECOND_NS < end_ns:
             inside = min(end_ns, (bucket + 1) * MILLISECOND_NS) - bucket * MILLISECOND_NS
-            cell = self._levels[0].setdefault(bucket, {}).setdefault((thread, socket, class_), [0, 0, 0, id_, id_])
-            cell[1] += inside
-            cell[3] = min(cell[3], id_)
-            cell[4] = max(cell[4], id_)
+            _merge(self._levels[0].setdefault(bucket, {}), (thread, socket, class_), [0, inside, 0, id_, id_])
             bucket += 1
 
-    def _summarise(self, process: int, operation: int, outcome: int, durations: list[int], moved: int) -> None:
-        summary = self._summaries.setdefault((process, operation, outcome), _Summary())
-        summary.calls += len(durations)
-        summary.total_ns += sum(durations)
-        summary.bytes += moved
-        least, most = min(durations), max(durations)
-        summary.min_ns = least if summary.min_ns is None else min(summary.min_ns, least)
-        summary.max_ns = most if summary.max_ns is None else max(summary.max_ns, most)
-        bins = summary.bins
-        for duration in durations:
-            bins[histogram_bin(duration)] += 1
+    def _summarise(self, process: int, kinds: list[tuple[int, int]], durations: list[int], moved: list[int]) -> None:
+        lasting: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for kind, lasted in zip(kinds, durations, strict=True):
+            lasting[kind].append(lasted)
+        for (operation, outcome), values in lasting.items():
+            summary = self._summaries.setdefault((process, operation, outcome), _Summary())
+            summary.calls += len(values)
+            summary.total_ns += sum(values)
+            least, most = min(values), max(values)
+            summary.min_ns = least if summary.min_ns is None else min(summary.min_ns, least)
+            summary.max_ns = most if summary.max_ns is None else max(summary.max_ns, most)
+            for lasted, count in Counter(values).items():
+                summary.bins[histogram_bin(lasted)] += count
+        if any(moved):
+            for (operation, outcome), bytes_ in zip(kinds, moved, strict=True):
+                self._summaries[process, operation, outcome].bytes += bytes_
 
     def add_unfinished(self, process: int, operation: int) -> None:
         """Count a call that had not returned when its process ended."""

@@ -13,12 +13,32 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from .agent import layout
 
 _STATE_STRIDE = layout.SLOT_BYTES // 4
 _STATE_WORD = layout.SLOT_STATE_AT // 4
 _CELL_STRIDE = layout.CELL_BYTES // 4
+# Where each field of a slot is found when the bytes are seen as an array of one type.
+_FIELD_VIEWS: dict[str, tuple[Literal["I", "q", "H", "i"], int, int]] = {
+    "thread": ("I", 0, 4),
+    "socket": ("I", 4, 4),
+    "started_ns": ("q", 8, 8),
+    "asked": ("q", 16, 8),
+    "timeout_ns": ("q", 24, 8),
+    "parent": ("q", 32, 8),
+    "site": ("I", 40, 4),
+    "flags": ("I", 44, 4),
+    "peer": ("I", 48, 4),
+    "operation": ("H", 52, 2),
+    "duration_ns": ("q", 56, 8),
+    "result": ("q", 64, 8),
+    "ready_ns": ("q", 72, 8),
+    "errno": ("i", 80, 4),
+    "outcome": ("H", 84, 2),
+    "ready_source": ("H", 86, 2),
+}
 _CHUNK = 2048  # slots whose state is looked at in one step
 
 
@@ -65,6 +85,16 @@ class Block:
 
     first: int
     data: bytes
+
+
+def slot_columns(data: bytes) -> dict[str, list[int]]:
+    """Return slots column by column: a list per field of the layout, without their state.
+
+    Args:
+        data: whole slots.
+    """
+    view = memoryview(data)
+    return {name: view.cast(code)[at // size :: layout.SLOT_BYTES // size].tolist() for name, (code, at, size) in _FIELD_VIEWS.items()}
 
 
 @dataclass
@@ -136,18 +166,20 @@ class Stream:
         at = (number & ((1 << self.bits) - 1)) * self.item_bytes
         return segment.map[at : at + self.item_bytes]
 
-    def advance(self, failed: frozenset[int], ended: bool) -> Iterator[tuple[int, list[int]]]:
+    def advance(self, failed: frozenset[int], ended: bool, most: int) -> Iterator[tuple[int, list[int]]]:
         """Walk over what was written since the last time.
 
         Args:
             failed: segments that the agent could not have; passed over.
             ended: the process is gone: a missing segment is passed over if a later one exists.
+            most: stop after about so many items.
 
         Yields:
             (number of the first item, state words from there), up to the last item that was begun.
         """
         full = 1 << self.bits
-        while True:
+        stop = self.position + most
+        while self.position < stop:
             number, index = self.position >> self.bits, self.position & (full - 1)
             segment = self.segment(number)
             if segment is None:
@@ -259,11 +291,12 @@ class TapeReader:
             return frozenset(struct.unpack_from(f"<{count}I", content, layout.HEAD_FAILED_LIST_AT[stream]))
         return frozenset()
 
-    def read_calls(self, ended: bool = False) -> tuple[list[Block], list[tuple[int, bytes]]]:
+    def read_calls(self, ended: bool = False, most: int = 1 << 62) -> tuple[list[Block], list[tuple[int, bytes]]]:
         """Return what became complete since the last time.
 
         Args:
             ended: the process is gone.
+            most: stop after about so many slots; what is left comes next time.
 
         Returns:
             Blocks of slots never seen before, and single (number, slot) that were open until now.
@@ -271,7 +304,7 @@ class TapeReader:
         late = self._recheck()
         blocks: list[Block] = []
         stream = self.calls
-        for first, states in stream.advance(self._failed("c"), ended):
+        for first, states in stream.advance(self._failed("c"), ended, most):
             segment = stream.segments[first >> stream.bits]
             base = first & (layout.SLOTS - 1)
             start = 0
@@ -321,7 +354,7 @@ class TapeReader:
                 if int.from_bytes(cell[-4:], "little") == layout.COMPLETE:
                     segment.waiting.discard(number)
                     self._take_cell(cell, notes)
-        for first, states in stream.advance(self._failed("n"), ended):
+        for first, states in stream.advance(self._failed("n"), ended, 1 << 62):
             segment = stream.segments[first >> stream.bits]
             for offset, state in enumerate(states):
                 if state == layout.COMPLETE:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .store import translated_errors
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 NOTHING = -(2**63)
-# A call as the writer takes it: this many numbers, in this order. Zero or NOTHING means NULL where
-# the trace has NULL. `parent` must be 0 here (see `set_parent`), `id` comes last.
-CALL_FIELDS = (
-    "thread", "socket", "started_ns", "asked", "timeout_ns", "parent", "site", "flags", "peer", "operation",
-    "duration_ns", "result", "ready_ns", "errno", "outcome", "ready_source", "id",
+# The columns of calls as the writer takes them, lists of the same length. Zero or NOTHING (and -1 for a
+# timeout) mean NULL where the trace has NULL; `parent` is already an id of the file.
+CALL_COLUMNS = (
+    "id", "thread", "socket", "operation", "outcome", "started_ns", "duration_ns", "asked", "result", "errno", "flags",
+    "timeout_ns", "peer", "parent", "site", "ready_ns", "ready_source",
 )  # fmt: skip
 _BATCHES = (1024, 256, 64, 16, 4, 1)
 _ACCEPT = 1
@@ -110,38 +111,39 @@ class RunWriter:
             self.connection.execute("BEGIN")
         return self.connection.execute(sql, parameters)
 
-    def calls(self, flat: Sequence[int], bases: Bases) -> None:
+    def calls(self, columns: Mapping[str, list[int]], bases: Bases) -> None:
         """Insert finished calls.
 
         Args:
-            flat: len(CALL_FIELDS) numbers per call, one after the other.
+            columns: a list per name of CALL_COLUMNS, all of the same length.
             bases: of their process.
         """
-        width = len(CALL_FIELDS)
-        left = len(flat) // width
+        total = len(columns["id"])
         at = 0
         with translated_errors(self.path):
             for size in _BATCHES:
-                while left >= size:
-                    self._execute(_calls_statement(size, self.run_id, bases), flat[at : at + size * width])
-                    at += size * width
-                    left -= size
+                while total - at >= size:
+                    self._insert_calls({name: values[at : at + size] for name, values in columns.items()}, size, bases)
+                    at += size
 
-    def open_call(self, values: Sequence[int], bases: Bases) -> None:
-        """Insert a call that has not returned: the done fields of `values` are ignored."""
+    def _insert_calls(self, columns: Mapping[str, list[int]], size: int, bases: Bases) -> None:
+        # Most columns of most batches hold one value: those are bound once, not per row.
+        varying = tuple(name for name in CALL_COLUMNS if size == 1 or columns[name].count(columns[name][0]) != size)
+        once = [columns[name][0] for name in CALL_COLUMNS if name not in varying]
+        each = chain.from_iterable(zip(*(columns[name] for name in varying), strict=True))
+        self._execute(_calls_statement(size, varying, self.run_id, bases), [*once, *each])
+
+    def open_call(self, columns: Mapping[str, list[int]], bases: Bases) -> None:
+        """Insert one call that has not returned: what its return would tell is ignored."""
+        self.calls(columns, bases)
         with translated_errors(self.path):
-            self._execute(_calls_statement(1, self.run_id, bases), values)
-            self._execute("UPDATE calls SET duration_ns = NULL, outcome_id = NULL, result = NULL, errno = NULL WHERE id = ?", [values[-1]])
+            self._execute("UPDATE calls SET duration_ns = NULL, outcome_id = NULL, result = NULL, errno = NULL WHERE id = ?", columns["id"])
 
-    def close_call(self, values: Sequence[int], bases: Bases) -> None:
+    def close_call(self, columns: Mapping[str, list[int]], bases: Bases) -> None:
         """Complete a call inserted by `open_call`."""
         with translated_errors(self.path):
-            self._execute("DELETE FROM calls WHERE id = ?", [values[-1]])
-            self._execute(_calls_statement(1, self.run_id, bases), values)
-
-    def set_parent(self, call_id: int, parent_id: int) -> None:
-        """Say which call a call ran inside."""
-        self._update("calls", call_id, {"parent_id": parent_id})
+            self._execute("DELETE FROM calls WHERE id = ?", columns["id"])
+        self.calls(columns, bases)
 
     def payloads(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
         """Insert payloads: (call id, bytes moved, the first of them)."""
@@ -206,8 +208,8 @@ class RunWriter:
         """
         self.commit()
         with translated_errors(self.path):
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.connection.execute("PRAGMA busy_timeout=200")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             try:
                 mode = self.connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
             except sqlite3.OperationalError:
@@ -250,11 +252,20 @@ _LINK_EXCHANGES = (
 )
 
 
-@lru_cache(maxsize=256)
-def _calls_statement(rows: int, run_id: int, bases: Bases) -> str:
-    """Return the INSERT for a number of calls: SQLite does the arithmetic, Python touches no column."""
-    mark = f"({', '.join('?' * len(CALL_FIELDS))})"
-    column = {name: f"column{position}" for position, name in enumerate(CALL_FIELDS, 1)}
+@lru_cache(maxsize=512)
+def _calls_statement(rows: int, varying: tuple[str, ...], run_id: int, bases: Bases) -> str:
+    """Return the INSERT for a number of calls: SQLite does the arithmetic, Python touches no row.
+
+    Args:
+        rows: how many.
+        varying: columns bound per row, in the order of CALL_COLUMNS; the others are bound once, before them.
+        run_id: of the run.
+        bases: of the process.
+    """
+    mark = f"({', '.join('?' * len(varying))})"
+    constants = [name for name in CALL_COLUMNS if name not in varying]
+    column = {name: f"?{position}" for position, name in enumerate(constants, 1)}
+    column |= {name: f"column{position}" for position, name in enumerate(varying, 1)}
 
     def based(name: str, base: int) -> str:
         return f"nullif({column[name]}, 0)" + (f" + {base}" if base else "")
