@@ -16,8 +16,9 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from io import TextIOWrapper
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,15 +89,19 @@ def count_text(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-@lru_cache(maxsize=1)
 def console() -> Console:
     """Return the rich console of stdout: plain when redirected or NO_COLOR is set, coloured with FORCE_COLOR."""
+    return _console_of(sys.stdout)
+
+
+@lru_cache(maxsize=1)
+def _console_of(stream: TextIO) -> Console:
     from rich.console import Console
 
     # A locale that has no such letter shows an escape; it is no reason to stop.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def line(text: str = "", style: str | None = None) -> None:

@@ -130,8 +130,9 @@ def _print_notes(figures: Statistics) -> None:
             if known
         ]
         load = f", {percent_text(cpu_ns / run.duration_ns)} of one processor" if run.duration_ns else ""
-        detail = f" ({', '.join(parts)}, in steps of 10 ms)" if parts else ""
-        line(f"CPU         {duration_text(cpu_ns)}{load}{detail}")
+        line(f"CPU         {duration_text(cpu_ns)}{load}")
+        if parts:
+            line(f"            {', '.join(parts)} (counted in steps of 10 ms)")
         rss = max((process.rss_bytes or 0 for process in figures.processes), default=0)
         if rss:
             line(f"memory      {bytes_text(rss)} at most")

@@ -113,7 +113,7 @@ def ask(trace: Trace, sql: str, parameters: Mapping[str, Any] | None = None) -> 
     missing = [name for name in parameters_of(sql) if name not in parameters]
     if missing:
         raise TraceError(f"the query asks for :{missing[0]}: give it with -p {missing[0]}=VALUE")
-    watch = _Watch()
+    watch = _Watch(sql)
     connection = trace.connection
     with _one_line(trace, watch):
         connection.execute("PRAGMA query_only=1")
@@ -131,13 +131,17 @@ def ask(trace: Trace, sql: str, parameters: Mapping[str, Any] | None = None) -> 
 
 def _rows(trace: Trace, cursor: sqlite3.Cursor, watch: _Watch) -> Iterator[tuple[Any, ...]]:
     with _one_line(trace, watch):
-        yield from cursor
+        for row in cursor:  # noqa: UP028  (yield from would close the cursor of a trace that may be closed by then)
+            yield row
 
 
 class _Watch:
     """What SQLite asks us while it works: may it, and is it to go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, sql: str) -> None:
+        # DROP TABLE asks for leave to delete from a table of SQLite's own: the query's own word says it better.
+        word = re.match(r"\s*(\w*)", _LITERAL_OR_COMMENT.sub(" ", sql))
+        self._verb = word.group(1).upper() if word else ""
         self.refused: str | None = None
         self.interrupted = False
 
@@ -152,9 +156,11 @@ class _Watch:
             return sqlite3.SQLITE_OK
         if action == _PRAGMA and (name in _TELLING or (name in _TELLING_WITHOUT_VALUE and second is None)):
             return sqlite3.SQLITE_OK
-        what = _ACTIONS.get(action, f"action {action}")
-        detail = {_PRAGMA: f" {first}", _FUNCTION: f" {second}"}.get(action, "")
-        self.refused = self.refused or f"{what}{detail}"
+        if action in (_PRAGMA, _FUNCTION):
+            what = f"{_ACTIONS[action]} {first if action == _PRAGMA else second}"
+        else:
+            what = _ACTIONS.get(action, f"action {action}") if self._verb in ("", "SELECT", "WITH", "EXPLAIN") else self._verb
+        self.refused = self.refused or what
         return sqlite3.SQLITE_DENY
 
     def look(self) -> int:

@@ -1,0 +1,27 @@
+"""Fixtures for every room: the command line in this process, and traces to try it on.
+
+Owns no test. Traces come from tests/synthetic.py: what they hold is known to the call.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sockreel.tests.commandline import CommandLine
+from sockreel.tests.examples import write_lab
+
+
+@pytest.fixture
+def sockreel(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """The command line; what it says is not for a terminal, and as wide as it likes."""
+    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    return CommandLine(capsys)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished trace of two runs, blocking and nonblocking. For reading: all tests share it."""
+    return write_lab(tmp_path_factory.mktemp("lab") / "lab.db")
