@@ -25,7 +25,8 @@ _native_id = _thread.get_native_id
 _get_blocking = os.get_blocking
 _NOTHING, _OPEN, _COMPLETE = layout.NOTHING, layout.OPEN, layout.COMPLETE
 _SLOT_BITS, _SLOT_MASK, _SLOT_BYTES = layout.SLOT_BITS, layout.SLOTS - 1, layout.SLOT_BYTES
-_DONE_AT, _PEER_AT = layout.SLOT_DONE_AT, layout.SLOT_PEER_AT
+_DONE_AT, _PEER_AT, _STATE_AT = layout.SLOT_DONE_AT, layout.SLOT_PEER_AT, layout.SLOT_STATE_AT
+_STILL_OPEN = bytes((layout.OPEN,))
 _open_slot = layout.SLOT_OPEN.pack_into
 _close_slot = layout.SLOT_DONE.pack_into
 _OUTCOMES = layout.OUTCOMES
@@ -183,43 +184,58 @@ def hook(original, operation, ask, finish, before=None):
                 before(entry, sock)
         except Exception:
             thread = None
-            _void(number, buffer, at)
+            _void(buffer, at)
+        except BaseException:  # a signal handler raised, before the call was made
+            _void(buffer, at)
+            raise
         if thread is None:
             return _unrecorded(original, sock, args, kw)
         try:
-            result = original(sock, *args, **kw)
-        except BaseException as error:
+            try:
+                result = original(sock, *args, **kw)
+            except BaseException as error:
+                ended = _now()
+                thread.current = parent
+                try:
+                    if timeout_ns == 0 and type(error) is BlockingIOError and error.errno == _EAGAIN:
+                        _close_slot(buffer, at + _DONE_AT, ended - started, _NOTHING, 0, _EAGAIN, _WOULD_BLOCK, 0, _COMPLETE)
+                    else:
+                        outcome, code = _failure(error, entry, sock, timeout_ns)
+                        _close_slot(buffer, at + _DONE_AT, ended - started, _NOTHING, 0, code, outcome, 0, _COMPLETE)
+                except Exception:
+                    _fault()
+                raise
             ended = _now()
             thread.current = parent
             try:
-                if timeout_ns == 0 and type(error) is BlockingIOError and error.errno == _EAGAIN:
-                    _close_slot(buffer, at + _DONE_AT, ended - started, _NOTHING, 0, _EAGAIN, _WOULD_BLOCK, 0, _COMPLETE)
-                else:
-                    outcome, number_of_error = _failure(error, entry, sock, timeout_ns)
-                    _close_slot(buffer, at + _DONE_AT, ended - started, _NOTHING, 0, number_of_error, outcome, 0, _COMPLETE)
+                moved, outcome, code = _NOTHING, _OK, 0
+                if finish is not None:
+                    moved, outcome, code = finish(entry, sock, args, kw, result, number, buffer, at, asked, ended)
+                _close_slot(buffer, at + _DONE_AT, ended - started, moved, 0, code, outcome, 0, _COMPLETE)
             except Exception:
                 _fault()
-            raise
-        ended = _now()
-        thread.current = parent
-        try:
-            moved, outcome, error_number = _NOTHING, _OK, 0
-            if finish is not None:
-                moved, outcome, error_number = finish(entry, sock, args, kw, result, number, buffer, at, asked, ended)
-            _close_slot(buffer, at + _DONE_AT, ended - started, moved, 0, error_number, outcome, 0, _COMPLETE)
-        except Exception:
-            _fault()
-            _close_slot(buffer, at + _DONE_AT, ended - started, _NOTHING, 0, 0, _OK, 0, _COMPLETE)
-        return result
+            return result
+        finally:
+            if buffer[at + _STATE_AT] == _STILL_OPEN:  # something of ours failed, or a signal handler raised in it
+                thread.current = parent
+                _close_slot(buffer, at + _DONE_AT, _now() - started, _NOTHING, 0, 0, _unclear(), 0, _COMPLETE)
 
     return hooked
 
 
-def _void(number, buffer, at):
+def _unclear():
+    """Return the outcome of a call whose return we could not describe: by what is being raised, if anything."""
+    error = sys.exc_info()[1]
+    if error is None:
+        return _OK
+    return _OUTCOMES["error"] if isinstance(error, Exception) else _OUTCOMES["interrupted"]
+
+
+def _void(buffer, at):
     """Mark the slot of a call that we could not describe, so that the drain does not wait for it."""
     try:
         if buffer is not None:
-            buffer[at + layout.SLOT_STATE_AT] = bytes((layout.VOID,))
+            buffer[at + _STATE_AT] = bytes((layout.VOID,))
     except Exception:
         pass
 
