@@ -1,7 +1,7 @@
-"""What the reading commands print with: tables, JSON, and figures in units people read.
+"""What the listing commands print with: lines, tables, CSV and JSON on stdout.
 
-Owns the look of listings: how wide, how a table shrinks, which characters are made visible. Knows
-nothing of traces. What it is given is hostile: no control character reaches a terminal from here.
+Owns how wide a table is and how it shrinks. Knows nothing of traces; words and figures come from
+replay/words.py. What tables hold is hostile: no control character reaches a terminal from here.
 """
 
 from __future__ import annotations
@@ -23,70 +23,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-# C0, DEL, C1; marks that turn the direction of text; invisible ones; halves of surrogate pairs; line separators.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
-
-
-def visible(text: str) -> str:
-    """Return a text with its control, direction and invisible characters written as escapes."""
-    return _UNSAFE.sub(lambda found: _escape(found.group()), text)
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return _NAMED.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
-
-
-def visible_bytes(data: bytes, limit: int = 64) -> str:
-    """Return bytes as a person reads them: printable ASCII as it is, the rest as escapes.
-
-    Args:
-        limit: bytes shown; the count of the others follows.
-    """
-    shown = "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else _NAMED.get(chr(byte)) or f"\\x{byte:02x}" for byte in data[:limit])
-    return shown if len(data) <= limit else f"{shown}… ({len(data)} bytes)"
-
-
-def duration_text(duration_ns: float | None) -> str:
-    """Return a duration in three digits and a unit that suits it, e.g. 12.3 ms; - where there is none."""
-    if duration_ns is None:
-        return "-"
-    for unit_ns, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
-        # 999.6 would be rounded to 1000 of its unit: the next larger one says it shorter.
-        if abs(duration_ns) >= unit_ns * 0.9995:
-            return f"{_three_digits(duration_ns / unit_ns)} {unit}"
-    return f"{duration_ns:.0f} ns"
-
-
-def bytes_text(size: int | None) -> str:
-    """Return a size, e.g. 512 B, 1.21 kB (1 kB is 1000 bytes); - where there is none."""
-    if size is None:
-        return "-"
-    for unit_bytes, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if abs(size) >= unit_bytes * 0.9995:
-            return f"{_three_digits(size / unit_bytes)} {unit}"
-    return f"{size} B"
-
-
-def _three_digits(value: float) -> str:
-    if abs(value) >= 999.5:
-        return f"{value:,.0f}"
-    return f"{value:.{max(0, 2 - int(math.log10(max(abs(value), 1))))}f}"
-
-
-def percent_text(share: float | None) -> str:
-    """Return a share of 1 as per cent; never 0 or 100 for what is only near it."""
-    if share is None:
-        return "-"
-    if 0 < share < 0.001 or 0.999 < share < 1:
-        return "<0.1 %" if share < 0.5 else ">99.9 %"
-    return f"{100 * share:.1f} %"
-
-
-def count_text(count: int, noun: str) -> str:
-    """Return a count with its noun: 1 call, 12,345 calls."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+# JSON escapes C0 by itself, but not DEL, C1, direction marks and what nobody can see.
+_LEFT_RAW = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]")
 
 
 def console() -> Console:
@@ -98,10 +36,13 @@ def console() -> Console:
 def _console_of(stream: TextIO) -> Console:
     from rich.console import Console
 
+    from ._options import coloured
+
     # A locale that has no such letter shows an escape; it is no reason to stop.
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    colour = coloured()
+    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, force_terminal=colour, no_color=not colour)
 
 
 def line(text: str = "", style: str | None = None) -> None:
@@ -138,14 +79,14 @@ class _Layout:
     gap: int
 
     def text(self, cells: Sequence[str], cut: bool) -> str:
-        from rich.cells import cell_len, set_cell_size
+        from rich.cells import cell_len
+
+        from ..replay.words import fit
 
         parts = []
-        for column, width, cell in zip(self.columns, self.widths, cells, strict=True):
-            wide = cell_len(cell)
-            if wide > width and cut:
-                cell, wide = set_cell_size(cell, max(width - 1, 0)) + "…", width
-            pad = " " * (width - wide)
+        for column, width, whole in zip(self.columns, self.widths, cells, strict=True):
+            cell = fit(whole, width) if cut and cell_len(whole) > width else whole
+            pad = " " * (width - cell_len(cell))
             parts.append(pad + cell if column.right else cell + pad)
         return (" " * self.gap).join(parts).rstrip()
 
@@ -165,7 +106,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], footer
         _print_records(columns, chain(first, rows))
         return
     line(layout.text([column.title for column in columns], cut=True), "bold")
-    rule = "-" if (console().encoding or "").lower().replace("-", "") not in ("utf8", "utf16") else "─"
+    rule = "─" if console().encoding.startswith("utf") else "-"
     underline = (" " * layout.gap).join(rule * size for size in layout.widths)
     line(underline, "dim")
     for row in chain(first, rows):
@@ -222,8 +163,7 @@ def print_json_rows(rows: Iterable[dict[str, Any]]) -> None:
 
 def _safe_json(value: Any, indent: int | None = None) -> str:
     text = json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
-    # JSON leaves DEL, C1 and direction marks as they are; its own line breaks are none of the data.
-    return _UNSAFE.sub(lambda found: found.group() if found.group() == "\n" else f"\\u{ord(found.group()):04x}", text)
+    return _LEFT_RAW.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def _plain(value: Any) -> Any:
@@ -241,6 +181,9 @@ def _plain(value: Any) -> Any:
 
 def csv_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
     """Yield the header and the rows of a CSV: bytes in hex; control characters visible on a terminal only."""
+    from ..replay.words import visible
+
+    console()
     on_screen = sys.stdout.isatty()
     for row in chain([names], rows):
         cells = [cell.hex() if isinstance(cell, bytes) else cell for cell in row]

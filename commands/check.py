@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="check")
-@click.argument("trace")
+@click.argument("trace", metavar="FILE[#RUN]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(trace: str, as_json: bool) -> int:
     """Say whether a trace is whole, or what is wrong with it.
@@ -55,7 +55,8 @@ def _object(file: Path, found: Check) -> dict[str, Any]:
 
 
 def _print(file: Path, found: Check) -> None:
-    from ._screen import count_text, line, visible
+    from ..replay.words import counted, visible
+    from ._screen import line
 
     line(f"{visible(str(file))}: {'whole' if found.whole else 'not whole'}", "bold green" if found.whole else "bold red")
     for finding in found.findings:
@@ -65,7 +66,7 @@ def _print(file: Path, found: Check) -> None:
         told = [finding for finding in found.findings if finding.run_id == run.id]
         label = f" {visible(run.label)}" if run.label else ""
         lost = "none lost" if not run.calls_lost else f"{run.calls_lost:,} lost"
-        line(f"  #{run.id}{label}: {count_text(run.calls_recorded, 'call')}, {lost}")
+        line(f"  #{run.id}{label}: {counted(run.calls_recorded, 'call')}, {lost}")
         for finding in told:
             line(f"      {visible(finding.text)}", "red" if finding.wrong else "yellow")
     if not found.runs:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="query")
-@click.argument("trace")
+@click.argument("trace", metavar="FILE[#RUN]")
 @click.argument("question", metavar="SQL|NAME", required=False)
 @click.option("--param", "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of a parameter :NAME of the query.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV; bytes in hexadecimal.")
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def command(trace: str, question: str | None, parameters: tuple[str, ...], as_csv: bool, as_json: bool, list_names: bool) -> None:
     """Ask a trace in SQL, or by the name of a query.
 
-    TRACE is a file, or FILE#LABEL or FILE#ID, which gives :run its id. The file is only read: whatever
+    FILE#LABEL or FILE#ID gives :run that id. The file is only read: whatever
     writes, attaches or loads is refused. SQL - is read from standard input. docs/trace-format.md tells the tables.
 
     \b
@@ -80,15 +80,13 @@ def _print_names(as_csv: bool, as_json: bool) -> None:
 
 
 def _print_answer(answer: Answer, as_csv: bool, as_json: bool) -> None:
-    from ._screen import Column, csv_rows, print_json_rows, print_table, visible
+    from ..replay.words import visible
+    from ._screen import Column, csv_rows, print_json_rows, print_table
 
     names = _distinct(answer.columns)
     if as_json:
         print_json_rows(dict(zip(names, row, strict=True)) for row in answer.rows)
     elif as_csv:
-        from ._screen import console
-
-        console()
         csv.writer(sys.stdout, lineterminator="\n").writerows(csv_rows(answer.columns, answer.rows))
     else:
         first = next(answer.rows, None)
@@ -98,9 +96,9 @@ def _print_answer(answer: Answer, as_csv: bool, as_json: bool) -> None:
 
 
 def _cells(row: Sequence[Any]) -> list[str]:
-    from ._screen import visible, visible_bytes
+    from ..replay.words import visible, visible_bytes
 
-    return ["" if cell is None else visible_bytes(cell) if isinstance(cell, bytes) else visible(str(cell)) for cell in row]
+    return ["" if cell is None else visible_bytes(cell, len(cell), 64) if isinstance(cell, bytes) else visible(str(cell)) for cell in row]
 
 
 def _again(first: tuple[Any, ...] | None, rest: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 @click.command(name="runs")
-@click.argument("trace")
+@click.argument("trace", metavar="FILE[#RUN]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a run, times in nanoseconds.")
 def command(trace: str, as_json: bool) -> None:
     """List the runs of a trace: what ran, when, how long, how many calls, how it ended.
 
-    TRACE is a file; FILE#LABEL or FILE#ID picks one run of it.
+    FILE#LABEL or FILE#ID picks one run of it.
 
     \b
     Example:
@@ -66,8 +66,9 @@ def ending(run: Run) -> str:
 
 
 def _print(runs: list[Run]) -> None:
+    from ..replay.words import duration, visible
     from ..traces.report import blind_spots, command_words
-    from ._screen import Column, duration_text, line, print_table, screen_width, visible
+    from ._screen import Column, line, print_table, screen_width
 
     def words(run: Run) -> str:
         return visible(shlex.join(command_words(run)))
@@ -84,7 +85,7 @@ def _print(runs: list[Run]) -> None:
             made = [f"Python {visible(run.python or '?')}", f"core {visible(run.core or '?')}"]
             line(f"    {', '.join([*kind, *made, f'{when(run)} UTC'])}")
             lost = f"{run.calls_lost:,} lost" if run.calls_lost else "none lost"
-            line(f"    {duration_text(run.duration_ns)}, {run.calls_recorded:,} calls, {lost}; {visible(ending(run))}")
+            line(f"    {duration(run.duration_ns)}, {run.calls_recorded:,} calls, {lost}; {visible(ending(run))}")
     else:
         columns = [
             Column("id", right=True), Column("label", least=8), Column("model", least=8), Column("command", least=16), Column("python"),
@@ -93,7 +94,7 @@ def _print(runs: list[Run]) -> None:
         ]  # fmt: skip
         print_table(columns, [
             [str(run.id), visible(run.label or "-"), visible(run.model or "-"), words(run), visible(run.python or "-"),
-             visible(run.core or "-"), when(run), duration_text(run.duration_ns), f"{run.calls_recorded:,}", f"{run.calls_lost:,}",
+             visible(run.core or "-"), when(run), duration(run.duration_ns), f"{run.calls_recorded:,}", f"{run.calls_lost:,}",
              visible(ending(run))] for run in runs
         ])  # fmt: skip
     for run in runs:

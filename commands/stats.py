@@ -14,14 +14,14 @@ KEYS = ["time", "calls", "min", "median", "p99", "max", "bytes", "operation", "o
 
 
 @click.command(name="stats")
-@click.argument("trace")
+@click.argument("trace", metavar="FILE[#RUN]")
 @click.option("--sort", "key", type=click.Choice(KEYS), default="time", show_default=True, help="Column to sort by.")
 @click.option("--by", "by", type=click.Choice(["process"]), help="Keep the processes of the run apart.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, times in nanoseconds.")
 def command(trace: str, key: str, by: str | None, as_json: bool) -> None:
     """Count a run's calls, their time and bytes, per operation and outcome.
 
-    TRACE is a file (its last run), FILE#LABEL or FILE#ID. time is the wall time spent in the calls, waiting
+    FILE alone means its last run; FILE#LABEL or FILE#ID names one. time is the wall time spent in the calls, waiting
     included; median and p99 are within 4 %. Fruitless is a call that came back with nothing (BlockingIOError,
     or a wait with timeout 0 that found nothing).
 
@@ -70,11 +70,12 @@ def _object(figures: Statistics, tallies: list[Tally]) -> dict[str, Any]:
 
 
 def _print(figures: Statistics, tallies: list[Tally]) -> None:
+    from ..replay.words import counted, duration, visible
     from ..traces.report import command_words
-    from ._screen import Column, count_text, duration_text, line, print_table, screen_width, visible
+    from ._screen import Column, line, print_table, screen_width
 
     run = figures.run
-    took = f", {duration_text(run.duration_ns)}" if run.duration_ns is not None else ", not ended"
+    took = f", {duration(run.duration_ns)}" if run.duration_ns is not None else ", not ended"
     line(f"#{run.id}{f' {visible(run.label)}' if run.label else ''}  {visible(shlex.join(command_words(run)))}{took}", "bold")
     if not figures.total.calls:
         line("no socket call was recorded")
@@ -93,57 +94,58 @@ def _print(figures: Statistics, tallies: list[Tally]) -> None:
         share = f"{100 * tally.total_ns / figures.total.total_ns:.1f} %" if figures.total.total_ns and tally.max_ns is not None else "-"
         return [
             *([str(tally.pid if tally.pid is not None else "")] if with_pid else []), visible(tally.operation), visible(tally.outcome),
-            f"{tally.calls:,}", duration_text(None if tally.max_ns is None else tally.total_ns), *([share] if with_share else []),
-            *(duration_text(value) for value in (tally.min_ns, tally.median_ns, tally.p99_ns, tally.max_ns)), _moved(tally.bytes),
+            f"{tally.calls:,}", duration(None if tally.max_ns is None else tally.total_ns), *([share] if with_share else []),
+            *(duration(value) for value in (tally.min_ns, tally.median_ns, tally.p99_ns, tally.max_ns)), _moved(tally.bytes),
         ]  # fmt: skip
 
     line()
     print_table(columns, map(cells, tallies), footer=cells(figures.total))
     line()
-    line(f"fruitless   {figures.fruitless:,} of {count_text(figures.total.calls, 'call')}{_share(figures)}")
+    line(f"fruitless   {figures.fruitless:,} of {counted(figures.total.calls, 'call')}{_share(figures)}")
     _print_notes(figures)
 
 
-def _moved(size: int) -> str:
-    from ._screen import bytes_text
+def _moved(moved_bytes: int) -> str:
+    from ..replay.words import size
 
-    return bytes_text(size) if size else "-"
+    return size(moved_bytes) if moved_bytes else "-"
 
 
 def _share(figures: Statistics) -> str:
-    from ._screen import percent_text
+    from ..replay.words import percent
 
-    return f" ({percent_text(figures.fruitless_share)}) came back with nothing" if figures.fruitless else ""
+    return f" ({percent(figures.fruitless_share)}) came back with nothing" if figures.fruitless else ""
 
 
 def _print_notes(figures: Statistics) -> None:
-    from ._screen import bytes_text, count_text, duration_text, line, percent_text, visible
+    from ..replay.words import counted, duration, percent, size, visible
+    from ._screen import line
 
     run, cpu_ns = figures.run, figures.cpu_ns
     if cpu_ns is not None:
         parts = [
-            f"{name} {duration_text(sum(known))}"
+            f"{name} {duration(sum(known))}"
             for name, known in (
                 ("user", [process.user_ns for process in figures.processes if process.user_ns is not None]),
                 ("system", [process.system_ns for process in figures.processes if process.system_ns is not None]),
             )
             if known
         ]
-        load = f", {percent_text(cpu_ns / run.duration_ns)} of one processor" if run.duration_ns else ""
-        line(f"CPU         {duration_text(cpu_ns)}{load}")
+        load = f", {percent(cpu_ns / run.duration_ns)} of one processor" if run.duration_ns else ""
+        line(f"CPU         {duration(cpu_ns)}{load}")
         if parts:
             line(f"            {', '.join(parts)} (counted in steps of 10 ms)")
         rss = max((process.rss_bytes or 0 for process in figures.processes), default=0)
         if rss:
-            line(f"memory      {bytes_text(rss)} at most")
+            line(f"memory      {size(rss)} at most")
     if run.calls_lost:
-        line(f"lost        {count_text(run.calls_lost, 'call')} happened and could not be recorded", "red")
+        line(f"lost        {counted(run.calls_lost, 'call')} happened and could not be recorded", "red")
     if figures.unfinished_calls:
-        line(f"unfinished  {count_text(figures.unfinished_calls, 'call')} had not returned at the end:")
+        line(f"unfinished  {counted(figures.unfinished_calls, 'call')} had not returned at the end:")
         for call in figures.unfinished:
             where = f" on fd {call.fd}" if call.fd is not None else ""
             peer = f" ({visible(call.peer)})" if call.peer else ""
             site = f", {visible(call.site)}" if call.site else ""
-            line(f"            {call.operation}{where}{peer} in {visible(call.thread)}, since {duration_text(call.started_ns)}{site}")
+            line(f"            {call.operation}{where}{peer} in {visible(call.thread)}, since {duration(call.started_ns)}{site}")
         if figures.unfinished_calls > len(figures.unfinished):
             line(f"            and {figures.unfinished_calls - len(figures.unfinished):,} more")

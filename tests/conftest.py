@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from sockreel.tests.commandline import CommandLine
 from sockreel.tests.examples import write_lab
 

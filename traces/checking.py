@@ -80,7 +80,7 @@ def _file_findings(trace: Trace) -> Iterator[Finding]:
     too_long = trace.named("check_payloads")[0]["rows"]
     if too_long:
         yield Finding(None, True, f"{too_long:,} payloads hold more bytes than their call moved")
-    if os.path.exists(f"{trace.path}-wal") and os.path.getsize(f"{trace.path}-wal"):  # noqa: PTH110
+    if os.path.exists(f"{trace.path}-wal") and os.path.getsize(f"{trace.path}-wal"):
         yield Finding(None, False, f"its newest part stands in {trace.path.name}-wal: keep the two together")
 
 

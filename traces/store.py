@@ -157,7 +157,7 @@ def split_reference(reference: str) -> tuple[Path, str | None]:
         The path, and the selector or None.
     """
     # Not Path.exists, which raises for names that are too long or may not be looked at.
-    if "#" not in reference or os.path.exists(reference):  # noqa: PTH110
+    if "#" not in reference or os.path.exists(reference):
         return Path(reference), None
     file, _, selector = reference.rpartition("#")
     return Path(file), selector or None
@@ -258,7 +258,7 @@ def _check_header(path: Path) -> None:
     page_bytes = 65536 if page_bytes == 1 else page_bytes
     pages = int.from_bytes(header[28:32], "big")
     # In WAL mode the newest pages may still stand beside the file.
-    if pages * page_bytes > size and not os.path.exists(f"{path}-wal"):  # noqa: PTH110
+    if pages * page_bytes > size and not os.path.exists(f"{path}-wal"):
         raise TraceError(f"{path} is cut short: {size} of {pages * page_bytes} bytes are left")
 
 

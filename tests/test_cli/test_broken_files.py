@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from sockreel.tests.commandline import CommandLine
 from sockreel.tests.examples import write_lab
 from sockreel.traces import FORMAT_VERSION, create_trace

@@ -12,7 +12,6 @@ from base64 import b64decode
 from pathlib import Path
 
 import pytest
-
 from sockreel.tests.commandline import CommandLine
 from sockreel.tests.examples import HOSTILE, SPINNING
 from sockreel.traces.ask import list_queries
@@ -94,7 +93,9 @@ def test_whatever_would_do_more_than_read_is_refused_by_name(sql: str, named: st
     assert (lab.read_bytes(), sorted(os.listdir(lab.parent))) == before
 
 
-@pytest.mark.parametrize("sql", ["UPDATE sqlite_master SET sql = ''", "DELETE FROM sqlite_master", "INSERT INTO sqlite_master VALUES (1, 2, 3, 4, 5)"])
+@pytest.mark.parametrize(
+    "sql", ["UPDATE sqlite_master SET sql = ''", "DELETE FROM sqlite_master", "INSERT INTO sqlite_master VALUES (1, 2, 3, 4, 5)"]
+)
 def test_the_schema_itself_cannot_be_changed(sql: str, lab: Path, sockreel: CommandLine) -> None:
     before = lab.read_bytes()
     assert sockreel("query", lab, sql).failure

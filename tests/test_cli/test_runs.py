@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from sockreel.tests.commandline import CommandLine
 from sockreel.tests.examples import FOLDED, SPINNING
 from sockreel.tests.synthetic import Recording, S

@@ -6,7 +6,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-
 from sockreel.tests.commandline import CommandLine
 from sockreel.tests.examples import FOLDED, SPINNING, write_lab
 from sockreel.tests.synthetic import MS, US, Recording, S
@@ -52,7 +51,15 @@ def test_nothing_but_the_sums_is_read_so_ten_million_calls_take_no_longer(tmp_pa
 
 @pytest.mark.parametrize(
     ("key", "column"),
-    [("time", "total_ns"), ("calls", "calls"), ("min", "min_ns"), ("median", "median_ns"), ("p99", "p99_ns"), ("max", "max_ns"), ("bytes", "bytes")],
+    [
+        ("time", "total_ns"),
+        ("calls", "calls"),
+        ("min", "min_ns"),
+        ("median", "median_ns"),
+        ("p99", "p99_ns"),
+        ("max", "max_ns"),
+        ("bytes", "bytes"),
+    ],
 )
 def test_rows_are_sorted_by_the_column_asked_for_largest_first(key: str, column: str, lab: Path, sockreel: CommandLine) -> None:
     run = "nonblocking" if key == "calls" else "blocking"

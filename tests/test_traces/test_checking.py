@@ -6,7 +6,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-
 from sockreel.tests.examples import write_lab
 from sockreel.tests.synthetic import MS, US, Recording, S
 from sockreel.traces import open_trace
@@ -44,7 +43,9 @@ TAMPERING = {
         "UPDATE summaries SET total_ns = total_ns + 1 WHERE run_id = 1 AND operation_id = 18",
         ["the close of process 1 took 9,000 ns, its summary says 9,001 ns"],
     ),
-    "a histogram that is none": ("UPDATE summaries SET histogram = '{' WHERE run_id = 1", ["a histogram in its table summaries cannot be read"]),
+    "a histogram that is none": (
+        "UPDATE summaries SET histogram = '{' WHERE run_id = 1", ["a histogram in its table summaries cannot be read"],
+    ),
     "levels gone": ("DELETE FROM levels WHERE run_id = 1", ["3 short calls of thread 1 are here, its levels counted 0"]),
     "a level's time changed": (
         "UPDATE levels SET ns = ns + 5 WHERE run_id = 1 AND level = 7 AND class = 'moved'",
@@ -52,13 +53,16 @@ TAMPERING = {
     ),
     "a fold gone": ("DELETE FROM fold_parts", ["6,005 calls were recorded, 1,005 are here"]),
     "a reference to nothing": ("UPDATE calls SET site_id = 99 WHERE id = 1", ["1 rows of calls name rows of sites that are not there"]),
-    "a level of no socket": ("UPDATE levels SET socket_id = socket_id + 90 WHERE socket_id <> 0", ["rows of levels name rows of sockets that are not there"]),
+    "a level of no socket": (
+        "UPDATE levels SET socket_id = socket_id + 90 WHERE socket_id <> 0", ["rows of levels name rows of sockets that are not there"],
+    ),
     "calls lost": ("UPDATE runs SET calls_lost = 12 WHERE id = 1", ["12 calls happened and were not recorded"]),
     "a run without an end": (
         "UPDATE runs SET duration_ns = NULL, ended_by = NULL WHERE id = 1", ["not finished: the recorder died or is still running"],
     ),
     "an end taken away": (
-        "UPDATE calls SET duration_ns = NULL, outcome_id = NULL WHERE id = 2", ["1 calls have no end, though their thread went on (first: call 2)"],
+        "UPDATE calls SET duration_ns = NULL, outcome_id = NULL WHERE id = 2",
+        ["1 calls have no end, though their thread went on (first: call 2)"],
     ),
     "an outcome taken away": ("UPDATE calls SET outcome_id = NULL WHERE id = 2", ["1 calls have an end but no outcome"]),
     "an outcome without an end": ("UPDATE calls SET outcome_id = 1 WHERE id = 6", ["1 calls have an outcome but no end"]),

@@ -7,7 +7,6 @@ from collections import Counter
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-
 from sockreel.traces import histogram_bin, histogram_quantile, histogram_value
 
 durations = st.integers(min_value=0, max_value=10**15)

@@ -8,12 +8,13 @@ import stat
 from pathlib import Path
 
 import pytest
-
 from sockreel.tests.examples import write_lab
-from sockreel.tests.synthetic import S, Recording
+from sockreel.tests.synthetic import Recording, S
 from sockreel.traces import FORMAT_VERSION, TraceError, create_trace, open_trace, split_reference
 
-AWKWARD_NAMES = ["with space.db", "50%.db", "a?b=c.db", "a#b.db", "#.db", "%23.db", "ümläut 你好.db", "'quote\".db", "-dash.db", "semi;colon&.db"]
+AWKWARD_NAMES = [
+    "with space.db", "50%.db", "a?b=c.db", "a#b.db", "#.db", "%23.db", "ümläut 你好.db", "'quote\".db", "-dash.db", "semi;colon&.db",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", AWKWARD_NAMES)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from sockreel.tests.examples import FOLDED, SPINNING
 from sockreel.tests.synthetic import MS, US, Recording, S
 from sockreel.traces import Trace, open_trace
