@@ -31,7 +31,7 @@ def command(trace: str, question: str | None, parameters: tuple[str, ...], as_cs
       sockreel query lab.db "SELECT words FROM call_log LIMIT 20"
       sockreel query lab.db --list
       sockreel query lab.db#blocking requests
-      sockreel query lab.db "SELECT * FROM calls WHERE socket_id = :s" -p s=4 --csv
+      sockreel query lab.db "SELECT id FROM calls WHERE socket_id = :s" -p s=4 --csv
     """
     from ..traces import open_trace, split_reference
     from ..traces.ask import ask, find_query
