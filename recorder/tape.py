@@ -191,15 +191,35 @@ class Stream:
             begun = len(states)
             while begun and not states[begun - 1]:
                 begun -= 1
-            if begun:
-                first = self.position
-                self.position += begun
-                yield first, states[:begun]
-            if self.position >> self.bits == number:
-                if begun < len(states) or not begun:
+            if not begun:
+                if number not in failed and not self._goes_on_behind(number, index + len(states), ended):
                     return
-            else:
-                segment.passed = True
+                # Whoever drew these numbers was stopped before it wrote anything, or will write later; nobody waits for it.
+                states = [] if number in failed else states
+                begun = full - index if number in failed else len(states)
+            first = self.position
+            self.position += begun
+            segment.passed = self.position >> self.bits != number
+            if states:
+                yield first, states[:begun]
+
+    def _goes_on_behind(self, number: int, index: int, ended: bool) -> bool:
+        """Say whether anything was begun behind a stretch of a segment in which nothing was.
+
+        A stretch as long as that is no gap in a living process: only at the border of a segment is it short.
+        """
+        full = 1 << self.bits
+        segment = self.segments[number]
+        while index < full:
+            if not ended:
+                return False
+            if any(self.states(segment, index, min(index + _CHUNK, full))):
+                return True
+            index += _CHUNK
+        following = self.segment(number + 1)
+        if following is None:
+            return ended and self._later_exists(number)
+        return any(self.states(following, 0, _CHUNK)) or (ended and self._later_exists(number + 1))
 
     def _later_exists(self, number: int) -> bool:
         numbers = [
