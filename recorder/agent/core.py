@@ -9,6 +9,7 @@ of ours fails is made bare, and counted as lost.
 
 import _thread
 import errno
+import itertools
 import os
 import sys
 import time
@@ -76,13 +77,13 @@ class Recorder:
 
         Args:
             parent: name of the tape of the process this one was forked from, or "".
-            inherited: fd -> Entry of that process, or None.
+            inherited: what its `Sockets.bequeath` gave, or None.
         """
         self.tape = Tape(self.folders, parent)
         self.sites = Sites(self.tape)
         self.sockets = Sockets(self.tape, inherited)
         self.local = _thread._local()
-        self.threads = 0
+        self.next_thread = itertools.count(1).__next__
         # The hot path reads these as globals of this module: an attribute costs twice as much.
         scope = globals()
         scope["local"] = self.local
@@ -94,7 +95,7 @@ class Recorder:
 
     def after_fork(self):
         """In the child: nothing of the parent's tape is ours any more."""
-        self.begin(self.tape.name or self.tape.parent, self.sockets.by_fd)
+        self.begin(self.tape.name or self.tape.parent, self.sockets.bequeath())
 
     def open(self):
         """Say that this process is here. Raises OSError where there is no room for even that."""
@@ -119,7 +120,7 @@ def _map_calls(number):
 
 def _enter_thread():
     thread = Thread()
-    recorder.threads = thread.id = recorder.threads + 1
+    thread.id = recorder.next_thread()
     thread.current = 0
     local.thread = thread
     recorder.tape.note(layout.NOTE_THREAD, thread.id, _native_id(), _thread_name())
@@ -242,12 +243,14 @@ def _void(buffer, at):
 
 def _unrecorded(original, sock, args, kw):
     """Make a call that has no slot. Wrong arguments never reach the kernel: then nothing was lost."""
+    made = True
     try:
-        return original(sock, *args, **kw)
+        return original.__get__(sock)(*args, **kw)  # bound, as the program called it: messages name it so
     except (TypeError, ValueError, OverflowError):
+        made = False
         raise
     finally:
-        if not isinstance(sys.exc_info()[1], (TypeError, ValueError, OverflowError)):
+        if made:
             try:
                 recorder.tape.lose_call()
             except Exception:

@@ -24,7 +24,11 @@ def _ask_nothing(args, kw):
 
 
 def _ask_number(args, kw):
-    return (int(args[0]) if args else _NOTHING), 0, None
+    return (args[0].__index__() if args else _NOTHING), 0, None
+
+
+def _ask_truth(args, kw):
+    return (1 if args[0] else 0), 0, None
 
 
 def _ask_address(args, kw):
@@ -204,7 +208,7 @@ METHODS = {
     "shutdown": ("shutdown", _ask_number, None, None),
     "_real_close": ("close", _ask_nothing, _closed, core.leave_fd),
     "detach": ("detach", _ask_nothing, _detached, None),
-    "setblocking": ("setblocking", _ask_number, _timeout_set, None),
+    "setblocking": ("setblocking", _ask_truth, _timeout_set, None),
     "settimeout": ("settimeout", _ask_timeout, _timeout_set, None),
     "setsockopt": ("setsockopt", _ask_option, None, None),
 }

@@ -47,10 +47,11 @@ def address_text(family, address):
     """Return an address as the trace writes it: 127.0.0.1:80, [::1]:80, unix:/path, unix:@abstract, "" for none."""
     if not address:
         return ""
-    if family == _INET and isinstance(address, tuple):
-        return "%s:%s" % address[:2]
-    if family == _INET6 and isinstance(address, tuple):
-        return "[%s]:%s" % address[:2]
+    if family in (_INET, _INET6) and isinstance(address, tuple):
+        host, port = address[:2]
+        if isinstance(host, (bytes, bytearray)):
+            host = bytes(host).decode("utf-8", "backslashreplace")
+        return ("[%s]:%s" if family == _INET6 else "%s:%s") % (host, port)
     if family == _UNIX:
         if isinstance(address, bytes):
             return "unix:@" + address[1:].decode("utf-8", "backslashreplace") if address[:1] == b"\0" else "unix:" + os.fsdecode(address)
@@ -59,8 +60,10 @@ def address_text(family, address):
 
 
 def timeout_to_ns(seconds):
-    """Return a Python timeout in nanoseconds, -1 for None."""
-    return -1 if seconds is None else int(seconds * 1_000_000_000)
+    """Return a Python timeout in nanoseconds, -1 for None. Raises for what is no number: text times a billion fills memory."""
+    if seconds is None:
+        return -1
+    return int((seconds if isinstance(seconds, (int, float)) else float(seconds)) * 1_000_000_000)
 
 
 class Sockets:
@@ -68,17 +71,24 @@ class Sockets:
 
     Args:
         tape: where they are noted.
-        inherited: fd -> Entry of the process this one was forked from, or None.
+        inherited: what `bequeath` gave in the process this one was forked from, or None.
     """
 
     def __init__(self, tape, inherited=None):
         self.tape = tape
         self.entries = {}  # id of object -> Entry
         self.by_fd = {}  # descriptor -> Entry that is open on it
-        self._inherited = inherited or {}
+        self._by_inode = {}  # inode -> the newest Entry that is open on it
+        self._inherited = inherited or {}  # inode -> (tape, Entry)
         self._addresses = {}
         self._next = itertools.count(1).__next__
         self._next_address = itertools.count(1).__next__
+
+    def bequeath(self):
+        """Return what a forked child must know: inode -> (name of the tape that describes it, Entry). Ours no more."""
+        name = self.tape.name
+        self.tape = None  # what is collected in the child concerns the parent's tape no more
+        return {**self._inherited, **{entry.inode: (name, entry) for entry in self.by_fd.values() if entry.open}}
 
     def identify(self, sock):
         """Return the Entry of an object met for the first time."""
@@ -87,10 +97,9 @@ class Sockets:
             return self._closed_entry(sock)
         inode = _fstat(fd).st_ino
         found = self.by_fd.get(fd)
-        if found is not None and found.waiting:
+        if found is not None and found.waiting and found.inode == inode:
             entry = found  # accepted a moment ago, and this is its object
             entry.waiting = False
-            entry.inode = inode
             self._complete(entry, sock)
         elif found is not None and found.inode == inode and found.open:
             entry = found  # another object on the same descriptor
@@ -126,7 +135,7 @@ class Sockets:
 
         def gone(_, key=key, entry=entry, owner=self):
             entries.pop(key, None)
-            if entry.open and not _finalizing():
+            if entry.open and owner.tape is not None and not _finalizing():
                 owner.close(entry, "collected")
 
         entry.ref = _ref(sock, gone) if entry.ref is None else (entry.ref, _ref(sock, gone))
@@ -137,22 +146,26 @@ class Sockets:
         family, type_ = _family(sock), _type(sock)
         origin, origin_tape, origin_socket = "created", "", 0
         role, local, peer, parent = "", "", "", 0
-        ancestor = self._inherited.get(fd)
-        if ancestor is not None and ancestor.inode in (inode, 0):
-            origin, origin_tape, origin_socket = "inherited", self.tape.parent, ancestor.id
-            role, peer = ancestor.role, ancestor.peer
-        elif before is not None and before.inode == inode:
-            origin, origin_socket = "passed", before.id  # detached from one object, attached to this one
-            role, peer, parent = before.role, before.peer, before.parent
+        origin_tape_name, ancestor = self._inherited.get(inode, ("", None))
+        twin = self._by_inode.get(inode)
+        if before is not None and before.inode == inode:
+            origin, ancestor = "passed", before  # detached from one object, attached to this one
+        elif twin is not None:
+            origin, ancestor = "duplicated", twin
+        elif ancestor is not None:
+            origin, origin_tape = "inherited" if ancestor.fd == fd else "duplicated", origin_tape_name
+        if ancestor is not None:
+            origin_socket, role, peer = ancestor.id, ancestor.role, ancestor.peer
+            parent = 0 if origin_tape else ancestor.parent
         if before is not None and before.open:
-            self.close(before, "replaced")
+            self.close(before, "collected" if before.waiting else "replaced")
         if not peer:
             peer = self._ask(_getpeername, sock, family)
         local = self._ask(_getsockname, sock, family)
         if not role:
             role = _role(sock, family, type_, local, peer)
         entry = self._new(fd, inode, family, type_, role, local, peer, parent)
-        self.by_fd[fd] = entry
+        self.by_fd[fd] = self._by_inode[inode] = entry
         self._note(entry, type_, origin, origin_tape, origin_socket, _monotonic_ns())
         return entry
 
@@ -196,11 +209,12 @@ class Sockets:
         type_ = _type(sock)
         before = self.by_fd.get(fd)
         if before is not None and before.open:
-            self.close(before, "replaced")
+            self.close(before, "collected" if before.waiting else "replaced")
+        inode = _fstat(fd).st_ino
         peer = address_text(listener.family, address) or ("unix:" if listener.family == _UNIX else "")
-        entry = self._new(fd, 0, listener.family, type_, "accepted", listener.local, peer, listener.id)
+        entry = self._new(fd, inode, listener.family, type_, "accepted", listener.local, peer, listener.id)
         entry.waiting = True
-        self.by_fd[fd] = entry
+        self.by_fd[fd] = self._by_inode[inode] = entry
         if listener.role != "listener":
             listener.role = "listener"
             self.tape.note(layout.NOTE_SOCKET_IS, listener.id, "role", "listener")
@@ -228,6 +242,8 @@ class Sockets:
     def close(self, entry, by, at_ns=None):
         """Note that a socket's descriptor is gone."""
         entry.open = False
+        if self._by_inode.get(entry.inode) is entry:
+            del self._by_inode[entry.inode]
         if self.by_fd.get(entry.fd) is entry:
             if by == "detach":
                 pass  # whoever takes the descriptor next is the same socket under another object
