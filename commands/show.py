@@ -8,7 +8,7 @@ import click
 
 from ._options import MOMENT, look_options, opened_run, put, put_json, reference_argument, screen_look, window_of
 
-FEW_LINES = 40
+FEW_LINES = 30
 
 
 @click.command("show")

@@ -13,7 +13,7 @@ from .values import Window
 _MINUTE_NS = 60_000_000_000
 _CLOCK = ((1_440 * _MINUTE_NS, "d"), (60 * _MINUTE_NS, "h"), (_MINUTE_NS, "min"))
 _DECIMAL = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
-_LABEL_COLUMNS = 11
+_LABEL_COLUMNS = 12
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Literal
 from .values import FAILED, Exchange, Story, Window
 from .waits import Wait, find_waits
 
+_OTHER_FAILURES = FAILED - {"reset", "interrupted", "cancelled"}
 Align = Literal["clock", "exchange"]
 Unit = Literal["ns", "calls", "share", "answers"]
 
@@ -179,7 +180,7 @@ def _figures(stories: Sequence[Story]) -> tuple[Figure, ...]:
         ("eofs", "ends of stream", "calls", outcomes(lambda outcome, _: outcome == "eof")),
         ("resets", "resets", "calls", outcomes(lambda outcome, _: outcome == "reset")),
         ("errors", "other failed calls", "calls",
-         outcomes(lambda outcome, layer: outcome in FAILED - {"reset"} and not (layer == "wait" and outcome == "timeout"))),
+         outcomes(lambda outcome, layer: outcome in _OTHER_FAILURES and not (layer == "wait" and outcome == "timeout"))),
         ("unfinished", "calls that never returned", "calls", outcomes(lambda outcome, _: outcome is None)),
         ("lost", "calls not recorded", "calls", lambda story: story.facts.lost),
     ]

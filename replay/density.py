@@ -245,31 +245,37 @@ class _Elided:
     def __init__(self, window: Window) -> None:
         self.window = window
         self.parts: dict[tuple[int, LaneKey, int], list[tuple[int, int]]] = defaultdict(list)
-        self.ids: list[tuple[int, int]] = []
+        self.ids: dict[bool, list[tuple[int, int]]] = {}
 
     def want(self, row: _Row, width_ns: int) -> None:
         """Take a bucket without finer rows."""
         low, high = max(self.window.start_ns, row.bucket * width_ns), min(self.window.end_ns, (row.bucket + 1) * width_ns)
         if low < high:
             self.parts[row.thread_id, row.lane, row.kind].append((low, high))
-            self.ids.append((row.first_id, row.last_id))
+            self.ids.setdefault(row.kind == KIND_INDEX["fruitless"], []).append((row.first_id, row.last_id))
 
     def fill(self, grid: Grid, reader: Reader) -> None:
         """Read the calls of all buckets taken, each stretch of ids once, into a grid."""
-        threads = [number for _, (kind, number), _ in self.parts if kind == "thread"]
-        sockets = [number for _, (kind, number), _ in self.parts if kind == "socket"]
-        for first, last in _merged(self.ids):
-            for call in reader.short_calls(self.window, first, last, threads, sockets):
+        # Fruitless calls are the many, and rarely the ones without finer rows: they are left out in SQL where nobody wants them.
+        for fruitless, ids in self.ids.items():
+            self._fill_kind(grid, reader, fruitless, _merged(ids))
+        for fold in reader.folds(self.window):
+            for lane in _lanes(fold.thread_id, fold.socket_id):
+                for low, high in self.parts.get((fold.thread_id, lane, KIND_INDEX["fruitless"]), ()):
+                    _add_fold(grid, lane, fold, Window(low, high))
+
+    def _fill_kind(self, grid: Grid, reader: Reader, fruitless: bool, ids: Sequence[tuple[int, int]]) -> None:
+        lanes = {lane for _, lane, kind in self.parts if (kind == KIND_INDEX["fruitless"]) == fruitless}
+        threads = sorted(number for kind, number in lanes if kind == "thread")
+        sockets = sorted(number for kind, number in lanes if kind == "socket")
+        for first, last in ids:
+            for call in reader.short_calls(self.window, first, last, threads, sockets, fruitless):
                 kind = KIND_INDEX[call.kind]
                 for lane in _lanes(call.thread_id, call.socket_id):
                     for low, high in self.parts.get((call.thread_id, lane, kind), ()):
                         if call.started_ns < high and max(call.ended_ns, call.started_ns + 1) > low:
                             begins = int(call.started_ns >= low)
                             grid.add(lane, kind, max(call.started_ns, low), min(call.ended_ns, high), begins, begins * call.bytes)
-        for fold in reader.folds(self.window):
-            for lane in _lanes(fold.thread_id, fold.socket_id):
-                for low, high in self.parts.get((fold.thread_id, lane, KIND_INDEX["fruitless"]), ()):
-                    _add_fold(grid, lane, fold, Window(low, high))
 
 
 def _add_fold(grid: Grid, lane: LaneKey, fold: Fold, part: Window) -> None:
@@ -281,8 +287,10 @@ def _add_fold(grid: Grid, lane: LaneKey, fold: Fold, part: Window) -> None:
     for index in range((low - grid.origin_ns) // grid.cell_ns, (high - 1 - grid.origin_ns) // grid.cell_ns + 1):
         edge_ns = grid.origin_ns + index * grid.cell_ns
         start_ns, end_ns = max(low, edge_ns), min(high, edge_ns + grid.cell_ns)
-        share = (end_ns - start_ns) / stretch.length_ns
-        grid.add_sum(lane, KIND_INDEX["fruitless"], start_ns, round(fold.in_calls_ns * share), round(fold.calls * share))
+        # What lies before each edge is rounded, so that the parts add up to the whole.
+        before, behind = start_ns - stretch.start_ns, end_ns - stretch.start_ns
+        ns, calls = (count * behind // stretch.length_ns - count * before // stretch.length_ns for count in (fold.in_calls_ns, fold.calls))
+        grid.add_sum(lane, KIND_INDEX["fruitless"], start_ns, ns, calls)
 
 
 def _lanes(thread_id: int, socket_id: int | None) -> tuple[LaneKey, ...]:

@@ -39,8 +39,10 @@ def paint_lane(lane: Lane, axis: Axis, look: Look, end_ns: int) -> list[Paint]:
     row: list[Paint] = []
     for column, share in enumerate(shares(lane.cells, axis.window, axis.columns)):
         low, high = axis.edges(column)
-        there = lane.kind == "socket" and _open(lane, low, high) and low < end_ns
-        row.append(_state(share, begun[column], bytes_in[column] > 0, there, lane.kind == "socket", look))
+        is_socket = lane.kind == "socket"
+        there = is_socket and low < end_ns and (lane.opened_ns or 0) < high and (lane.closed_ns is None or lane.closed_ns >= low)
+        # A cell may lie across the column in which its socket was closed: what it holds happened before.
+        row.append(_state(share, begun[column], bytes_in[column] > 0, there, is_socket, look) if there or not is_socket else (" ", ""))
     for at_ns, state in _events(lane):
         column_of = axis.column(at_ns)
         if column_of is not None:
@@ -50,10 +52,6 @@ def paint_lane(lane: Lane, axis: Axis, look: Look, end_ns: int) -> list[Paint]:
         if span.unfinished and last is not None:
             row[last] = (glyphs.unfinished, "unfinished")
     return row
-
-
-def _open(lane: Lane, low_ns: int, high_ns: int) -> bool:
-    return (lane.opened_ns or 0) < high_ns and (lane.closed_ns is None or lane.closed_ns >= low_ns)
 
 
 def _state(share: Sequence[float], begun: int, moved: bool, there: bool, is_socket: bool, look: Look) -> Paint:

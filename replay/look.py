@@ -5,11 +5,11 @@ Owns the glyphs of lanes and the last step from lines to text. Knows neither sto
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import StringIO
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, RenderableType
 from rich.text import Text
 
@@ -91,7 +91,7 @@ class Page:
         limit = max(20, self.look.width)
         lines: list[str] = []
         current = ""
-        for word in text.split(" "):
+        for word in _cut_words(text.split(" "), limit - indent):
             if current and cell_len(current) + 1 + cell_len(word) > limit - (indent if lines else 0):
                 lines.append(current)
                 current = word
@@ -123,6 +123,16 @@ class Page:
             text.append(plain(content) if self.look.ascii else content, style)
         text.truncate(self.look.width, overflow="crop")
         return text
+
+
+def _cut_words(words: Iterable[str], most: int) -> Iterator[str]:
+    """Yield words, those wider than a line in parts."""
+    for word in words:
+        while cell_len(word) > most:
+            part = set_cell_size(word, most).rstrip()
+            yield part
+            word = word[len(part):]
+        yield word
 
 
 def plain(text: str) -> str:

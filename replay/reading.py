@@ -140,6 +140,10 @@ class Reader:
         return {row["id"]: Site(row["file"] or "?", row["line"] or 0, row["function"] or "?", row["code"])
                 for row in self.trace.named("words_of_sites")}
 
+    def calls_up_to(self, window: Window, most: int) -> int:
+        """Return how many calls touch a window, counting no further than `most`."""
+        return int(self._named("calls_counted", start=window.start_ns, end=window.end_ns, most=most)[0]["calls"])
+
     def calls(self, window: Window, first: int = 0, last: int = MAX_ID, threads: Sequence[int] | None = None) -> Iterator[Span]:
         """Yield every call that touches a window, of some threads or of all (None), in the order of their start."""
         return map(self._span, self._stream("calls_of_run", window, first=first, last=last, every=threads is None,
@@ -160,11 +164,16 @@ class Reader:
 
     def short_calls(
         self, window: Window, first: int = 0, last: int = MAX_ID, threads: Sequence[int] | None = None, sockets: Sequence[int] = (),
+        fruitless: bool | None = None,
     ) -> Iterator[ShortCall]:
-        """Yield the calls shorter than 8 ms that touch a window, of some threads and sockets, or of all (None)."""
+        """Yield the calls shorter than 8 ms that touch a window, of some threads or sockets, or of all (None).
+
+        Args:
+            fruitless: only these, or only the others.
+        """
         rows = self._stream(
             "short_calls_of_run", window, first=first, last=last, every=threads is None, threads=json.dumps(list(threads or ())),
-            sockets=json.dumps(list(sockets)))
+            sockets=json.dumps(list(sockets)), fruitless=fruitless)
         for row in rows:
             operation, layer = self._operations.get(row["operation_id"], ("?", "other"))
             outcome = self._outcomes.get(row["outcome_id"], "error")

@@ -1,16 +1,17 @@
 """What a comparison says, in plain words with the runs' own numbers.
 
-Owns the sentences. Draws nothing; what it returns may still hold hostile names and is to be made visible.
+Owns the sentences, in which names from the trace are made visible and brief. Draws nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .compare import Comparison
 from .values import Site, Span, Story
 from .waits import Wait
-from .words import counted, duration, percent
+from .words import brief, counted, duration, percent
 
 MOST_WAITS = 4
 
@@ -18,6 +19,7 @@ MOST_WAITS = 4
 def sentences(comparison: Comparison) -> tuple[str, ...]:
     """Return what is worth saying about each run, then about them together."""
     said: list[str] = []
+    comparison = replace(comparison, titles=tuple(brief(title) for title in comparison.titles))
     for story, title, waits in zip(comparison.stories, comparison.titles, comparison.waits, strict=True):
         said += _of_one(story, title)
         said += _of_waits(waits, title)
@@ -45,8 +47,8 @@ def _of_blocking(story: Story, title: str) -> list[str]:
     parts = []
     for (operation, site), calls in ranked[:2]:
         longest = max(calls, key=lambda call: call.duration_ns)
-        on = f" on {story.names[longest.socket_id]}" if longest.socket_id in story.names else ""
-        where = f" ({site.short})" if site else ""
+        on = f" on {brief(story.names[longest.socket_id])}" if longest.socket_id in story.names else ""
+        where = f" ({brief(site.short)})" if site else ""
         open_still = ", which never returned" if longest.unfinished else ""
         if len(calls) == 1:
             parts.append(f"{duration(longest.duration_ns)} in one {operation}{on}{where}{open_still}")
@@ -65,7 +67,8 @@ def _of_blocking(story: Story, title: str) -> list[str]:
 def _of_polling(story: Story, title: str) -> list[str]:
     facts = story.facts
     if not facts.fruitless:
-        return [f"{title} made {counted(facts.calls, 'call')}, and none of them came back empty-handed."]
+        came = "none of them came back empty-handed" if facts.calls > 1 else "it did not come back empty-handed"
+        return [f"{title} made {counted(facts.calls, 'call')}, and {came}."]
     rate = facts.fruitless / (story.end_ns / 1e9)
     often = f", {rate:,.0f} a second" if story.end_ns >= 10_000_000 and rate >= 10 else ""
     cost = f"; the run used {duration(story.cpu.ns)} of CPU" if story.cpu else ""
@@ -87,12 +90,12 @@ def _of_waits(waits: Sequence[Wait], title: str) -> list[str]:
 
 
 def _wait_words(wait: Wait, title: str) -> str:
-    where = f" ({wait.site.short})" if wait.site else ""
-    on = f" on {wait.socket_name}" if wait.socket_name else ""
+    where = f" ({brief(wait.site.short)})" if wait.site else ""
+    on = f" on {brief(wait.socket_name)}" if wait.socket_name else ""
     waited = f"waited {duration(wait.waited_ns)} for its answer" if wait.answered else f"had no answer for {duration(wait.waited_ns)}"
     blame = (f"the server was blocked in {wait.operation}{on}{where}" if wait.how == "blocked"
              else f"the server was busy outside of socket calls after its last one{on}{where}")
-    return f"In {title}, {ordinal(wait.n)} request of {wait.client} {waited}: for {duration(wait.held_ns)} of it {blame}."
+    return f"In {title}, {ordinal(wait.n)} request of {brief(wait.client)} {waited}: for {duration(wait.held_ns)} of it {blame}."
 
 
 def ordinal(n: int) -> str:
@@ -113,7 +116,7 @@ def _of_latency(comparison: Comparison) -> list[str]:
         (low_ns, low), (high_ns, high) = min(known), max(known)
         ratio = high_ns / low_ns
         if ratio >= 1.5 and (best is None or ratio > best[0]):
-            best = ratio, (f"{client} waited {duration(high_ns)} for an answer in {high}, {duration(low_ns)} in {low}: "
+            best = ratio, (f"{brief(client)} waited {duration(high_ns)} for an answer in {high}, {duration(low_ns)} in {low}: "
                            f"{times(ratio)} as long.")
     return [best[1]] if best else []
 

@@ -72,10 +72,10 @@ def _tell(reader: Reader, window: Window, resolution: int, source: Source) -> tu
     extent = reader.extent
     cell_ns = max(1, -(-window.length_ns // (resolution * CELLS_A_COLUMN)))
     calls: list[Span] | None = None
-    if source == "calls" or (source == "auto" and (extent.counted <= TELL_ALL or not extent.has_levels)):
-        calls = _all_calls(reader, window, None if source == "calls" else TELL_ALL)
-    elif source == "auto":
+    if source == "auto" and extent.has_levels and extent.counted > TELL_ALL:
         calls = few_calls(reader, window, TELL_ALL)
+    elif source == "calls" or (source == "auto" and reader.calls_up_to(window, TELL_ALL + 1) <= TELL_ALL):
+        calls = list(reader.calls(window, extent.first_id, extent.last_id))
     if calls is not None:
         return calls, grid_from_calls(calls, reader, window, cell_ns), True
     level = level_for(window, resolution)
@@ -89,15 +89,6 @@ def _tell(reader: Reader, window: Window, resolution: int, source: Source) -> tu
         if len(kept) < LONG_KEPT or call.unfinished:
             kept.append(call)
     return sorted(kept, key=lambda call: (call.started_ns, call.call_id)), grid, False
-
-
-def _all_calls(reader: Reader, window: Window, limit: int | None) -> list[Span] | None:
-    calls: list[Span] = []
-    for call in reader.calls(window, reader.extent.first_id, reader.extent.last_id):
-        if limit is not None and len(calls) >= limit:
-            return None
-        calls.append(call)
-    return calls
 
 
 def _clients(exchanges: Sequence[Exchange]) -> dict[int, str]:

@@ -15,7 +15,7 @@ from .lanes import Paint, legend, paint_client, paint_lane, pause_words, pieces,
 from .listing import Entry, Listing
 from .look import Look, Page, Piece, styled
 from .values import Exchange, Lane, Story, Window
-from .words import call_words, counted, duration, ending, fit, moment, percent, short_count, started_words, visible, visible_bytes
+from .words import brief, call_words, counted, duration, ending, fit, moment, percent, short_count, started_words, visible, visible_bytes
 
 MOST_CLIENTS = 12
 
@@ -74,9 +74,9 @@ def header(page: Page, story: Story, source: str | None) -> None:
     parts = [f"Python {visible(facts.python)}" if facts.python else "", f"{visible(facts.core)} core" if facts.core else "",
              f"started {started_words(facts.started_at)}", ending(facts)]
     page.wrapped(", ".join(part for part in parts if part), indent=2)
-    share = percent(facts.fruitless / facts.calls) if facts.calls else None
+    share = f"{percent(facts.fruitless / facts.calls)} of them" if facts.fruitless else "none" if facts.calls else ""
     lost = "none lost" if not facts.lost else f"{facts.lost:,} LOST: what follows is not all"
-    parts = [counted(facts.calls, "call"), f"{share} of them fruitless" if share else "", lost if facts.calls or facts.lost else "",
+    parts = [counted(facts.calls, "call"), f"{share} fruitless" if share else "", lost if facts.calls or facts.lost else "",
              f"recording one cost about {duration(facts.call_cost_ns)}" if facts.call_cost_ns else "",
              f"CPU {duration(story.cpu.ns)}{' since the first listen' if story.cpu.from_listen else ''}" if story.cpu else ""]
     page.wrapped(", ".join(part for part in parts if part), indent=2)
@@ -163,7 +163,11 @@ def _by_client(exchanges: Sequence[Exchange]) -> dict[str, list[Exchange]]:
     clients: dict[str, list[Exchange]] = {}
     for exchange in exchanges:
         clients.setdefault(exchange.client, []).append(exchange)
-    return clients
+
+    def came(name: str) -> int:
+        return min((exchange.connected_ns for exchange in clients[name] if exchange.connected_ns is not None), default=2**63)
+
+    return {name: clients[name] for name in sorted(clients, key=came)}
 
 
 def _socket_words(lane: Lane) -> str:
@@ -182,13 +186,14 @@ def _list(page: Page, story: Story, listing: Listing, look: Look) -> None:
         return
     threads = {lane.id: visible(lane.name) for lane in story.threads}
     several = len({entry.first.thread_id for entry in listing.entries}) > 1
-    step_ns = 1_000 if story.window.length_ns > 1_000_000 else 1
+    step_ns = max(1_000 if story.window.length_ns >= 1_000_000 else 1, story.window.length_ns // 1_000_000)
     widest = max(cell_len(moment(entry.first.started_ns, step_ns)) for entry in listing.entries)
     for entry in listing.entries:
         who = fit(threads.get(entry.first.thread_id, f"thread {entry.first.thread_id}"), 14, look.glyphs.ellipsis) + "  " if several else ""
         state = _entry_state(entry)
         at = f"{moment(entry.first.started_ns, step_ns):>{widest}}  "
-        page.line((at, styled("quiet")), who, (entry_words(entry, story), styled(state)), *_site_pieces(entry))
+        data = f"  {visible_bytes(entry.payload, entry.size or 0)}" if entry.payload is not None else ""
+        page.line((at, styled("quiet")), who, (entry_words(entry, story), styled(state)), *_site_pieces(entry), data)
     if listing.more:
         page.line((f"... and more: {len(listing.entries):,} lines are shown; narrow it with --from and --to", styled("quiet")))
 
@@ -200,9 +205,9 @@ def _entry_state(entry: Entry) -> str:
 
 
 def entry_words(entry: Entry, story: Story) -> str:
-    """Return one line of a listing without its time: a call, or a spin."""
+    """Return one line of a listing without its time, place and data: a call, or a spin."""
     if entry.calls > 1:
-        parts = [f"{visible(operation)}{f'({visible(story.names[socket])})' if socket in story.names else ''} ×{calls:,}"
+        parts = [f"{brief(operation)}{f'({brief(story.names[socket])})' if socket in story.names else ''} ×{calls:,}"
                  for operation, socket, calls in entry.what[:3]]
         if len(entry.what) > 3:
             parts.append("...")
@@ -210,10 +215,9 @@ def entry_words(entry: Entry, story: Story) -> str:
         return f"{entry.calls:,} fruitless calls in {duration(length_ns)}: {', '.join(parts)}"
     call = entry.first
     took = f"open for {duration(call.duration_ns)}" if call.unfinished else duration(call.duration_ns)
-    data = f"  {visible_bytes(entry.payload, entry.size or 0)}" if entry.payload is not None else ""
-    return f"{call_words(call, story.names)}  {took}{data}"
+    return f"{call_words(call, story.names)}  {took}"
 
 
 def _site_pieces(entry: Entry) -> list[Piece]:
     site = entry.first.site
-    return [(f"  {visible(site.short)}", styled("quiet"))] if site and entry.calls == 1 else []
+    return [(f"  {brief(site.short)}", styled("quiet"))] if site and entry.calls == 1 else []

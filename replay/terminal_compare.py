@@ -14,7 +14,7 @@ from .lanes import legend
 from .look import Look, Page, styled
 from .sentences import ordinal, sentences
 from .terminal import draw
-from .words import counted, duration, ending, fit, percent, visible
+from .words import brief, command_words, counted, duration, ending, fit, percent, visible
 
 MOST_CLIENTS = 8
 
@@ -27,7 +27,7 @@ def render_compare(comparison: Comparison, look: Look) -> str:
         look: of the screen.
     """
     page = Page(look)
-    titles = [f"{visible(title)}  {visible(' '.join(story.facts.command))}: {counted(story.facts.calls, 'call')}, {ending(story.facts)}"
+    titles = [f"{brief(title)}  {visible(command_words(story.facts))}: {counted(story.facts.calls, 'call')}, {ending(story.facts)}"
               for story, title in zip(comparison.stories, comparison.titles, strict=True)]
     windows = [comparison.window(index) for index in range(len(comparison.stories))]
     used = draw(page, comparison.stories, windows, look, titles, comparison.axis)
@@ -52,16 +52,18 @@ def _table(page: Page, comparison: Comparison, look: Look) -> None:
     rows = [(figure.name, [_figure(figure, index) for index in range(len(figure.values))])
             for figure in comparison.figures if _worth(figure)]
     clients = comparison.latencies[:MOST_CLIENTS]
-    rows += [(f"  {visible(client)}: median, p99", [_latency(latency) for latency in latencies]) for client, latencies in clients]
+    rows += [(f"  {brief(client, 20)}: median, p99", [_latency(latency) for latency in latencies]) for client, latencies in clients]
     after = next((number for number, (name, _) in enumerate(rows) if name == "answer latency, p99"), None)
     if after is not None:
         own = rows[len(rows) - len(clients):]
         rows = rows[:after + 1] + own + rows[after + 1:len(rows) - len(clients)]
     names = min(max(cell_len(name) for name, _ in rows), max(16, look.width // 2 - 4))
-    titles = [visible(title) for title in comparison.titles]
+    titles = [brief(title) for title in comparison.titles]
     widths = [min(max(cell_len(title), *(cell_len(values[index]) for _, values in rows)), max(8, look.width - names - 2))
               for index, title in enumerate(titles)]
-    for chunk in _chunks(widths, look.width - names):
+    for number, chunk in enumerate(_chunks(widths, look.width - names)):
+        if number:
+            page.line("")
         page.line(" " * names, *[(f"  {_right(titles[index], widths[index], look)}", styled("title")) for index in chunk])
         for name, values in rows:
             page.line(fit(name, names, look.glyphs.ellipsis), *[f"  {_right(values[index], widths[index], look)}" for index in chunk])
@@ -90,7 +92,7 @@ _ALWAYS = {"duration", "calls", "fruitless", "fruitless_share", "blocked", "cpu"
 
 
 def _worth(figure: Figure) -> bool:
-    return figure.key in _ALWAYS or any(figure.values)
+    return any(figure.values) or (figure.key in _ALWAYS and any(value is not None for value in figure.values))
 
 
 def _figure(figure: Figure, index: int) -> str:

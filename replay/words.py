@@ -52,6 +52,15 @@ def fit(text: str, width: int, ellipsis: str = "…") -> str:
     return set_cell_size(text, max(0, width - cell_len(ellipsis))) + ellipsis[:width]
 
 
+def brief(text: object, width: int = 32) -> str:
+    """Return a name for use within a line: visible, and cut in its middle where it is long."""
+    shown = visible(text)
+    if cell_len(shown) <= width:
+        return shown
+    half = (width - 3) // 2
+    return f"{shown[:width - 3 - half]}...{shown[-half:]}"
+
+
 def duration(ns: float | None) -> str:
     """Return a duration in three digits and a unit that suits it, 1.40 s or 85 ns; - where there is none."""
     if ns is None:
@@ -123,8 +132,8 @@ def call_words(call: Span, names: Mapping[int, str]) -> str:
     Args:
         names: of sockets, by id.
     """
-    where = visible(names.get(call.socket_id, f"socket {call.socket_id}")) if call.socket_id else ""
-    return f"{visible(call.operation)}({where}) {_came_of_it(call, names)}".rstrip()
+    where = brief(names.get(call.socket_id, f"socket {call.socket_id}")) if call.socket_id else ""
+    return f"{brief(call.operation)}({where}) {_came_of_it(call, names)}".rstrip()
 
 
 def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
@@ -132,17 +141,17 @@ def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
         return "did not return"
     if call.outcome == "ok":
         if call.operation == "accept" and call.result:
-            return f"new: {visible(names.get(call.result, f'socket {call.result}'))}"
+            return f"new: {brief(names.get(call.result, f'socket {call.result}'))}"
         if call.layer == "wait":
             return f"{call.result or 0} ready"
         if call.operation.startswith(("recv", "send")) and call.result is not None:
             of = f" of {call.asked:,}" if call.asked is not None and call.asked != call.result else ""
-            return f"{call.result:,}{of} byte{'' if call.result == 1 and not of else 's'}" + (f" {visible(call.peer)}" if call.peer else "")
+            return f"{call.result:,}{of} byte{'' if call.result == 1 and not of else 's'}" + (f" {brief(call.peer)}" if call.peer else "")
         if call.operation == "setblocking" and call.asked is not None:
             return "blocking" if call.asked else "nonblocking"
         if call.operation == "listen" and call.asked is not None:
             return f"backlog {call.asked}"
-        return visible(call.peer or "")
+        return brief(call.peer or "")
     if call.outcome == "error" and call.errno:
         return f"error {errno_name(call.errno)}"
     return _OUTCOMES.get(call.outcome or "", visible(call.outcome or ""))
@@ -161,6 +170,11 @@ def spin_words(spin: Spin) -> str:
     about = "" if spin.exact else "about "
     return (f"{about}{counted(spin.calls, 'fruitless call')} in {duration(length_ns)}, "
             f"{percent(min(1.0, spin.in_calls_ns / length_ns))} of it inside the calls")
+
+
+def command_words(facts: Facts) -> str:
+    """Return a command line as people say it: file names without their folders."""
+    return " ".join(word.rstrip("/").rpartition("/")[2] if word.startswith("/") else word for word in facts.command)
 
 
 def started_words(started_at: str) -> str:

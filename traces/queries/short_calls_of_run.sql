@@ -3,6 +3,9 @@ SELECT CAST(c.thread_id AS INTEGER) AS thread_id, CAST(c.socket_id AS INTEGER) A
   CAST(c.started_ns AS INTEGER) AS started_ns, CAST(c.duration_ns AS INTEGER) AS duration_ns,
   CAST(c.result AS INTEGER) AS result, CAST(c.timeout_ns AS INTEGER) AS timeout_ns
 FROM calls c
-WHERE c.id BETWEEN :first AND :last AND c.run_id = :run AND c.duration_ns < 8000000
-  AND c.started_ns < :end AND (c.started_ns + c.duration_ns > :start OR c.started_ns >= :start)
-  AND (:every OR c.thread_id IN (SELECT value FROM json_each(:threads)) OR c.socket_id IN (SELECT value FROM json_each(:sockets)));
+WHERE c.id BETWEEN :first AND :last AND c.run_id = :run
+  AND CASE WHEN :every THEN 1 WHEN c.socket_id IN (SELECT value FROM json_each(:sockets)) THEN 1
+    ELSE c.thread_id IN (SELECT value FROM json_each(:threads)) END
+  AND c.duration_ns < 8000000 AND c.started_ns < :end AND (c.started_ns + c.duration_ns > :start OR c.started_ns >= :start)
+  AND (:fruitless IS NULL OR :fruitless = (c.outcome_id = 2 OR (c.timeout_ns = 0 AND ifnull(c.result, 0) = 0
+    AND c.operation_id IN (SELECT id FROM operations WHERE layer = 'wait'))));

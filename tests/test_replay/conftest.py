@@ -1,0 +1,38 @@
+"""What the tests of the replay room share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sockreel.replay import Story, load_story
+from sockreel.tests.test_replay.scenes import lecture
+from sockreel.traces import Trace, open_trace
+
+
+@pytest.fixture(scope="session")
+def lecture_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trace with a blocking and a nonblocking run of one lecture."""
+    return lecture(tmp_path_factory.mktemp("lecture") / "lecture.db")
+
+
+@pytest.fixture
+def trace(lecture_file: Path) -> Iterator[Trace]:
+    """That trace, opened."""
+    with open_trace(lecture_file) as opened:
+        yield opened
+
+
+Tell = Callable[..., Story]
+
+
+@pytest.fixture
+def tell(trace: Trace) -> Tell:
+    """Returns the story of a run of the lecture by its label."""
+
+    def told(label: str, **options: Any) -> Story:
+        return load_story(trace, trace.find_run(label), **options)
+
+    return told
