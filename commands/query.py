@@ -31,7 +31,7 @@ def command(trace: str, question: str | None, parameters: tuple[str, ...], as_cs
       sockreel query lab.db "SELECT words FROM call_log LIMIT 20"
       sockreel query lab.db --list
       sockreel query lab.db#blocking requests
-      sockreel query lab.db "SELECT id FROM calls WHERE socket_id = :s" -p s=4 --csv
+      sockreel query lab.db "SELECT * FROM calls WHERE errno = :e" -p e=104 --csv
     """
     from ..traces import open_trace, split_reference
     from ..traces.ask import ask, find_query
@@ -81,7 +81,8 @@ def _print_names(as_csv: bool, as_json: bool) -> None:
 
 def _print_answer(answer: Answer, as_csv: bool, as_json: bool) -> None:
     from ..replay.words import visible
-    from ._screen import Column, csv_rows, print_json_rows, print_table
+    from ._screen import csv_rows, print_json_rows
+    from ._table import Column, print_table
 
     names = _distinct(answer.columns)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,13 +66,20 @@ def ending(run: Run) -> str:
     return how if status is None else f"exit {status}" if how == "exit" else f"{how}, exit {status}"
 
 
+def short_command(run: Run) -> str:
+    """Return what ran as people say it: absolute paths without their folders."""
+    from ..replay.words import visible
+    from ..traces.report import command_words
+
+    words = [PurePosixPath(word).name or word if word.startswith("/") else word for word in command_words(run)]
+    return visible(shlex.join(words))
+
+
 def _print(runs: list[Run]) -> None:
     from ..replay.words import duration, visible
-    from ..traces.report import blind_spots, command_words
-    from ._screen import Column, line, print_table, screen_width
-
-    def words(run: Run) -> str:
-        return visible(shlex.join(command_words(run)))
+    from ..traces.report import blind_spots
+    from ._screen import line, screen_width
+    from ._table import Column, print_table
 
     def when(run: Run) -> str:
         return visible(run.started_at[:19].replace("T", " "))
@@ -80,7 +88,7 @@ def _print(runs: list[Run]) -> None:
     if width is not None and width < 120:
         for run in runs:
             label = f" {visible(run.label)}" if run.label else ""
-            line(f"#{run.id}{label}  {words(run)}", "bold")
+            line(f"#{run.id}{label}  {short_command(run)}", "bold")
             kind = [f"model {visible(run.model)}"] if run.model else []
             made = [f"Python {visible(run.python or '?')}", f"core {visible(run.core or '?')}"]
             line(f"    {', '.join([*kind, *made, f'{when(run)} UTC'])}")
@@ -93,7 +101,7 @@ def _print(runs: list[Run]) -> None:
             Column("lost", right=True), Column("ended"),
         ]  # fmt: skip
         print_table(columns, [
-            [str(run.id), visible(run.label or "-"), visible(run.model or "-"), words(run), visible(run.python or "-"),
+            [str(run.id), visible(run.label or "-"), visible(run.model or "-"), short_command(run), visible(run.python or "-"),
              visible(run.core or "-"), when(run), duration(run.duration_ns), f"{run.calls_recorded:,}", f"{run.calls_lost:,}",
              visible(ending(run))] for run in runs
         ])  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,12 +70,13 @@ def _object(figures: Statistics, tallies: list[Tally]) -> dict[str, Any]:
 
 def _print(figures: Statistics, tallies: list[Tally]) -> None:
     from ..replay.words import counted, duration, visible
-    from ..traces.report import command_words
-    from ._screen import Column, line, print_table, screen_width
+    from ._screen import line, screen_width
+    from ._table import Column, print_table
+    from .runs import short_command
 
     run = figures.run
     took = f", {duration(run.duration_ns)}" if run.duration_ns is not None else ", not ended"
-    line(f"#{run.id}{f' {visible(run.label)}' if run.label else ''}  {visible(shlex.join(command_words(run)))}{took}", "bold")
+    line(f"#{run.id}{f' {visible(run.label)}' if run.label else ''}  {short_command(run)}{took}", "bold")
     if not figures.total.calls:
         line("no socket call was recorded")
         _print_notes(figures)

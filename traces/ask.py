@@ -182,7 +182,7 @@ def _one_line(trace: Trace, watch: _Watch) -> Iterator[None]:
             raise KeyboardInterrupt from error
         if watch.refused:
             raise TraceError(f"query only reads a trace: {watch.refused} is refused") from error
-        if "malformed" in text or "not a database" in text or "disk I/O" in text:
+        if isinstance(error, UnicodeDecodeError) or "malformed" in text or "not a database" in text or "disk I/O" in text:
             raise TraceError(f"{trace.path} is damaged or cut short ({text}); `sockreel check` says how far it is whole") from error
         if "one statement" in text:
             raise TraceError("one query at a time, please") from error

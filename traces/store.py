@@ -146,7 +146,7 @@ def translated_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise TraceError(f"{path}: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # The latter: SQLite's own message quotes junk.
         raise TraceError(f"{path} is damaged or cut short ({error}); `sockreel check` says how far it is whole") from error
 
 
