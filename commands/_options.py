@@ -139,4 +139,5 @@ def put_json(value: Any) -> None:
     """Write a value as JSON, ASCII only: nothing in it reaches a terminal as a control character."""
     import json
 
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=True) + "\n")
+    # JSON leaves DEL as it is.
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n")

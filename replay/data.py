@@ -50,7 +50,7 @@ def _lane(lane: Lane) -> dict[str, Any]:
 
 
 def _span(span: Span) -> dict[str, Any]:
-    return {**asdict(span), "unfinished": span.unfinished, "wait_ns": span.wait_ns, "copy_ns": span.copy_ns}
+    return {**asdict(span), "unfinished": span.unfinished, "wait_ns": span.wait_ns, "copy_ns": span.copy_ns, "sat_ns": span.sat_ns}
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:

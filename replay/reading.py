@@ -219,9 +219,11 @@ class Reader:
         for row in self._named("requests_of_run"):
             if row["socket_id"] in numbers and row["received_bytes"] and row["duration_ns"] is not None:
                 taken_ns = row["started_ns"] + row["duration_ns"]
+                # Where the kernel said when the request lay ready, the client's wait begins there.
+                asked_ns = taken_ns if row["ready_ns"] is None else min(row["ready_ns"], taken_ns)
                 seen.append(Exchange(
                     f"connection {numbers[row['socket_id']]}", row["n"], row["socket_id"], self.sockets[row["socket_id"]]["opened_ns"],
-                    taken_ns, row["answered_ns"], row["received_bytes"], row["sent_bytes"], "ok" if row["sent_bytes"] else "none",
+                    asked_ns, row["answered_ns"], row["received_bytes"], row["sent_bytes"], "ok" if row["sent_bytes"] else "none",
                     row["thread_id"], taken_ns))
         return tuple(seen), "server" if seen else "nobody"
 

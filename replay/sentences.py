@@ -33,7 +33,21 @@ def _of_one(story: Story, title: str) -> list[str]:
     facts = story.facts
     if not facts.calls:
         return [f"{title} made no socket call."]
-    return [*_of_blocking(story, title), *_of_polling(story, title)]
+    return [*_of_blocking(story, title), *_of_polling(story, title), *_of_half_blocking(story, title)]
+
+
+def _of_half_blocking(story: Story, title: str) -> list[str]:
+    """Name the server that polls its listener and blocks on its connections: on Linux accept() does not pass O_NONBLOCK on."""
+    polls = sum(count.calls for count in story.counts if count.operation == "accept" and count.outcome == "would_block")
+    accepted = {lane.id for lane in story.sockets if lane.role == "accepted"}
+    held = [call for call in story.calls
+            if call.kind == "blocked" and call.timeout_ns is None and call.socket_id in accepted and call.operation.startswith("recv")]
+    if not polls or not held:
+        return []
+    longest = max(held, key=lambda call: call.duration_ns)
+    return [f"{title}'s listener is nonblocking, its connections are not: accept came back empty-handed {counted(polls, 'time')}, yet "
+            f"{longest.operation} on {brief(story.names.get(longest.socket_id or 0, 'a connection'))} blocked for "
+            f"{duration(longest.duration_ns)}. On Linux an accepted socket does not inherit O_NONBLOCK."]
 
 
 def _of_blocking(story: Story, title: str) -> list[str]:

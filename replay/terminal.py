@@ -215,7 +215,11 @@ def entry_words(entry: Entry, story: Story) -> str:
         return f"{entry.calls:,} fruitless calls in {duration(length_ns)}: {', '.join(parts)}"
     call = entry.first
     took = f"open for {duration(call.duration_ns)}" if call.unfinished else duration(call.duration_ns)
-    return f"{call_words(call, story.names)}  {took}"
+    phases = ""
+    if call.wait_ns is not None and call.copy_ns is not None:
+        waited = f"ready after {duration(call.wait_ns)}" if call.wait_ns else f"ready {duration(call.sat_ns)} before"
+        phases = f" ({waited}, {duration(call.copy_ns)} to wake up and copy)"
+    return f"{call_words(call, story.names)}  {took}{phases}"
 
 
 def _site_pieces(entry: Entry) -> list[Piece]:

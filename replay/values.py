@@ -105,6 +105,11 @@ class Span:
         return None if self.ready_ns is None or self.unfinished else max(self.ready_ns - self.started_ns, 0)
 
     @property
+    def sat_ns(self) -> int:
+        """How long what it asked for had been lying in the kernel before it was called."""
+        return 0 if self.ready_ns is None else max(self.started_ns - self.ready_ns, 0)
+
+    @property
     def copy_ns(self) -> int | None:
         """Second phase: wake-up and copy, from ready to the return."""
         return None if self.ready_ns is None or self.unfinished else self.ended_ns - max(self.ready_ns, self.started_ns)

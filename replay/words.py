@@ -21,8 +21,17 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def visible(text: object) -> str:
-    """Return a text with every character that a terminal might obey, or nobody could see, as an escape."""
-    return "".join(_escape(character) if unicodedata.category(character) in _UNSAFE else character for character in str(text))
+    """Return a text with every character that a terminal might obey, or nobody could see, as an escape.
+
+    Marks that combine with the letter before them stay, but no more than two in a row: a pile of
+    them has no width and would grow over the lines above.
+    """
+    shown, marks = [], 0
+    for character in str(text):
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        shown.append(_escape(character) if category in _UNSAFE or marks > 2 else character)
+    return "".join(shown)
 
 
 def _escape(character: str) -> str:

@@ -148,6 +148,22 @@ def test_the_sentences_say_who_blocked_where_and_how_much_was_for_nothing(tell: 
     assert "the interpreter's start is not in it" in said
 
 
+def test_a_nonblocking_listener_with_blocking_connections_is_named(tmp_path: Path, tell: Tell) -> None:
+    """The tutorials' server: only its listener was made nonblocking."""
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("tutorial")
+        thread, listener = run.thread(), run.socket(3, "listener")
+        connection = run.socket(4, peer="127.0.0.1:1", parent_id=listener)
+        run.spin(thread, "accept", listener, at_ns=0, until_ns=5 * MS, every_ns=50 * US)
+        run.call(thread, "accept", listener, at_ns=6 * MS, result=connection, timeout_ns=0)
+        run.call(thread, "recv", connection, at_ns=7 * MS, duration_ns=700 * MS, result=5)
+        run.finish(S)
+    said = sentences(compare_stories(all_runs(tmp_path / "t.db")))
+    (named,) = [sentence for sentence in said if "its connections are not" in sentence]
+    assert "100 times" in named and "recv on fd 4 connection 1 blocked for 700 ms" in named
+    assert not any("its connections are not" in sentence for sentence in sentences(lecture(tell)))
+
+
 def test_runs_of_one_name_are_told_apart(tell: Tell) -> None:
     """A run compared with itself."""
     comparison = compare_stories([tell("blocking"), tell("blocking"), tell("blocking")])

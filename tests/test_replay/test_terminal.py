@@ -140,6 +140,26 @@ def test_figures_are_told_in_three_digits_and_never_round_to_nothing() -> None:
     assert [percent(share) for share in (None, 0, 1e-6, 0.5, 0.999999, 1)] == ["-", "0 %", "<0.1 %", "50.0 %", ">99.9 %", "100 %"]
 
 
+def test_marks_that_combine_do_not_pile_up() -> None:
+    """A vowel with its accent stays, a thousand accents do not grow over the page."""
+    assert visible("e\u0301") == "e\u0301"
+    assert visible("e" + "\u0301" * 4) == "e\u0301\u0301\\u0301\\u0301"
+
+
+def test_the_two_phases_are_told_where_they_are_known(tmp_path: Path) -> None:
+    """A receive that waited, and one whose data had been lying there."""
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run()
+        thread, socket = run.thread(), run.socket(4)
+        run.call(thread, "recv", socket, at_ns=MS, duration_ns=3 * MS + 40 * US, result=1, ready_ns=4 * MS, ready_source="kernel")
+        run.call(thread, "recv", socket, at_ns=9 * MS, duration_ns=40 * US, result=1, ready_ns=5 * MS, ready_source="kernel")
+        run.finish(20 * MS)
+    with open_trace(tmp_path / "t.db") as trace:
+        page = render_show(load_story(trace, trace.runs()[0]), load_listing(trace, trace.runs()[0]), Look(120))
+    assert "3.04 ms (ready after 3.00 ms, 40.0 µs to wake up and copy)" in page
+    assert "40.0 µs (ready 4.00 ms before, 40.0 µs to wake up and copy)" in page
+
+
 def test_payloads_are_text_where_they_are_text() -> None:
     """A character cut in two is left out, bytes that are no text are escapes."""
     assert visible_bytes("привет".encode()[:3], 12) == "'п'..."
