@@ -11,6 +11,7 @@ import linecache
 import os
 import select
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ Columns = dict[str, list[int]]
 STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
 _OPEN_SHOWN_NS = 100_000_000  # an open call this old gets a row
 _SPACING = 1_000_000_000  # between the numbers of processes that live at the same time
+_GENERATIONS = 16  # of unrecorded processes between two recorded ones
 _LARGEST_SOURCE = 4_000_000
 
 
@@ -33,6 +35,19 @@ def has_ended(pidfd: int | None) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _ancestor(pid: int, known: Sequence[Process]) -> Process | None:
+    """Return the nearest process that we know: between it and its child may stand a shell."""
+    for _ in range(_GENERATIONS):
+        found = next((process for process in reversed(known) if process.pid == pid), None)
+        if found is not None or pid <= 1:
+            return found
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+        except (OSError, IndexError, ValueError):
+            return None
+    return None
 
 
 @dataclass
@@ -79,7 +94,7 @@ class Drain:
         self.unrecorded: dict[int, str] = {}  # pid -> why
         self.listening: list[tuple[str, str]] = []
         self._seen: set[str] = set()
-        self._children: dict[int, tuple[str, str, list[str]]] = {}
+        self._children: dict[int, tuple[int, str, str, list[str]]] = {}
         self._next_call = writer.highest_id("calls") + 1
         self._next_base = {table: writer.highest_id(table) for table in ("threads", "sockets", "sites", "addresses")}
 
@@ -110,10 +125,10 @@ class Drain:
         head = reader.head
         known = [*self.processes, *self.ended]
         before = [process for process in known if process.pid == head.pid]
-        parent = next((process for process in known if process.reader.head.name == head.parent_tape), None) or next(
-            (process for process in reversed(known) if process.pid == head.parent_pid), None
+        parent = next((process for process in known if process.reader.head.name == head.parent_tape), None) or _ancestor(
+            head.parent_pid, known
         )
-        started_by = "fork" if head.forked else "exec" if before else "spawn" if parent else "main"
+        started_by = "fork" if head.forked else "exec" if before else "spawn" if known else "main"
         if not head.forked and before and before[-1] in self.processes:
             self._end(before[-1], closed_by="exec", ended_ns=head.started_ns - self.start_ns)
         id_ = self.writer.insert(
@@ -304,7 +319,7 @@ class Drain:
         elif note.kind == layout.NOTE_ADDRESS:
             self.writer.insert("addresses", id=bases.address + note.key, text=fields[0])
         elif note.kind == layout.NOTE_CHILD:
-            self._children[note.key] = (fields[0], fields[1], fields[2:])
+            self._children[note.key] = (process.id, fields[0], fields[1], fields[2:])
             if fields[1]:
                 self.unrecorded[note.key] = fields[1]
                 self._insert_unrecorded(note.key, process.id, fields[0], fields[2:], fields[1])
@@ -398,9 +413,9 @@ class Drain:
         for process in list(self.processes):
             self._end(process, closed_by="exit", ended_ns=self.run_ns())
         known = {process.pid for process in self.ended}
-        for pid, (started_by, why_not, command) in self._children.items():
+        for pid, (parent, started_by, why_not, command) in self._children.items():
             if pid not in known and not why_not and pid not in self.unrecorded:
-                self._insert_unrecorded(pid, None, started_by, command, "no Python that could be reached")
+                self._insert_unrecorded(pid, parent, started_by, command, "no Python that could be reached")
         if self.faults:
             self.add_blind_spot(f"the agent met {self.faults} errors of its own: details of as many calls may be missing")
         self.writer.levels(self.tally.settled_levels(finish=True))

@@ -2,7 +2,7 @@
 
 Owns the three doors through which Python starts another program (`_posixsubprocess.fork_exec`,
 `os.execve`, `os.posix_spawn` and its sibling). A child that inherits the C environment needs
-nothing; one with an environment of its own gets our keys added, unless that environment holds an
+nothing but that changes of PYTHONPATH leave our folder in it; one with an environment of its own gets our keys added, unless that environment holds an
 empty SOCKREEL_AGENT: then it is left alone and named in the trace.
 """
 
@@ -14,6 +14,7 @@ from .lookalike import stand_in
 
 _AGENT = b"SOCKREEL_AGENT"
 _PATH = b"PYTHONPATH"
+_EMPTY = b"SOCKREEL_EMPTY_PYTHONPATH"  # what the program sees as an empty PYTHONPATH is our folder alone
 
 
 class Doors:
@@ -28,7 +29,6 @@ class Doors:
         self.recorder = recorder
         self.folder = os.fsencode(folder)
         self.inject = os.fsencode(os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject"))
-        self.path_at_start = os.environ._data.get(_PATH)
 
     def extended(self, pairs):
         """Return an environment with our keys.
@@ -43,17 +43,12 @@ class Doors:
         if known.get(_AGENT) == b"":
             return pairs, "its environment holds an empty SOCKREEL_AGENT"
         path = known.get(_PATH)
+        known.pop(_EMPTY, None)
+        if path == b"":
+            known[_EMPTY] = b"1"
         known[_AGENT] = self.folder
         known[_PATH] = self.inject + b":" + path if path else self.inject
         return list(known.items()), ""
-
-    def changed(self):
-        """Say whether the program set PYTHONPATH: then the C environment does not hold our folder any more."""
-        return os.environ._data.get(_PATH) != self.path_at_start
-
-    def environment(self):
-        """Return the program's environment as it sees it, with our keys."""
-        return self.extended(list(os.environ._data.items()))[0]
 
     def note(self, pid, started_by, why_not, command):
         """Note a child that was started."""
@@ -89,8 +84,6 @@ def _hook_fork_exec(doors, original):
                 if all(len(pair) == 2 for pair in pairs):
                     pairs, why_not = doors.extended(pairs)
                     args = (*args[:5], [name + b"=" + value for name, value in pairs], *args[6:])
-            elif doors.changed():
-                args = (*args[:5], [name + b"=" + value for name, value in doors.environment()], *args[6:])
         except Exception:
             pass
         pid = original(*args, **kw)
@@ -121,13 +114,28 @@ def _hook_execve(doors, original):
     return execve
 
 
-def _hook_execv(doors, original, execve):
-    def execv(path, argv, *args):
-        if not args and doors.changed():
-            return execve(path, argv, dict(doors.environment()))
-        return original(path, argv, *args)
+def _hook_putenv(doors, original, forget):
+    def putenv(name, value):
+        if _as_bytes(name) == _PATH:
+            value = _as_bytes(value)
+            if value:
+                forget(_EMPTY)
+            else:
+                original(_EMPTY, b"1")
+            value = doors.inject + b":" + value if value else doors.inject
+        return original(name, value)
 
-    return execv
+    return putenv
+
+
+def _hook_unsetenv(doors, original, put):
+    def unsetenv(name):
+        if _as_bytes(name) != _PATH:
+            return original(name)
+        original(_EMPTY)
+        return put(_PATH, doors.inject)
+
+    return unsetenv
 
 
 def install(folder, recorder):
@@ -142,7 +150,13 @@ def install(folder, recorder):
         subprocess._fork_exec = _posixsubprocess.fork_exec
     execve = os.execve
     os.execve = stand_in(_hook_execve(doors, execve), execve)
-    os.execv = stand_in(_hook_execv(doors, os.execv, execve), os.execv)
+    # Whatever the program does to its PYTHONPATH, the C environment, which children inherit, keeps our folder in front.
+    putenv, unsetenv = os.putenv, os.unsetenv
+    os.putenv = stand_in(_hook_putenv(doors, putenv, unsetenv), putenv)
+    os.unsetenv = stand_in(_hook_unsetenv(doors, unsetenv, putenv), unsetenv)
+    if hasattr(os.environ, "putenv"):  # before Python 3.9 the mapping keeps functions of its own
+        os.environ.putenv = os.environb.putenv = os.putenv
+        os.environ.unsetenv = os.environb.unsetenv = os.unsetenv
     for name in ("posix_spawn", "posix_spawnp"):
         spawn = getattr(os, name, None)
         if spawn is not None:

@@ -81,8 +81,9 @@ class Tape:
     def __init__(self, folders, parent=""):
         self.folders = folders
         self.parent = parent
-        self.name = ""
+        self.name = ""  # until the head is there
         self.head = None
+        self._started_ns = _monotonic_ns()
         self.calls = {}  # segment number -> buffer, or None where it could not be had
         self.notes = {}
         self.next_call = itertools.count().__next__
@@ -99,24 +100,36 @@ class Tape:
         Raises:
             OSError: there is room nowhere.
         """
-        started_ns = _monotonic_ns()
-        name = "%d-%x" % (_getpid(), started_ns)
+        # Threads that make the first call at the same time all come here: one name, so the first to publish it wins.
+        name = "%d-%x" % (_getpid(), self._started_ns)
+        realtime_ns = _time_ns() - (_monotonic_ns() - self._started_ns)
         strings = b"".join(_encode(part) + b"\0" for part in (self.parent, *text))
         head = layout.HEAD.pack(
-            layout.MAGIC, layout.VERSION, _getpid(), _getppid(), len(strings), started_ns, _time_ns(), 0, 0, 0, bool(self.parent), 0, 0
+            layout.MAGIC, layout.VERSION, _getpid(), _getppid(), len(strings), self._started_ns, realtime_ns, 0, 0, 0, bool(self.parent), 0, 0
         )
         content = head + bytes(layout.HEAD_BYTES - len(head)) + strings
         problem = None
         for folder in self.folders:
             path = os.path.join(folder, name + ".head")
             try:
-                self.head = self._create(path, len(content), layout.HEAD_BYTES, content)
+                try:
+                    head = self._create(path, len(content), layout.HEAD_BYTES, content)
+                except FileExistsError:
+                    head = self._map_existing(path, layout.HEAD_BYTES)
             except OSError as error:
                 problem = error
             else:
                 self.name = name
+                self.head = head
                 return
         raise problem
+
+    def _map_existing(self, path, size):
+        descriptor = _open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            return map_file(descriptor, size)
+        finally:
+            _close(descriptor)
 
     def _create(self, path, size, mapped, content=b""):
         """Make a file under a name of its own, reserve it, and link it to where others look for it."""
@@ -167,14 +180,9 @@ class Tape:
             path = "%s/%s.%s%06d" % (folder, self.name, stream, number)
             for _ in range(2):
                 try:
-                    descriptor = _open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+                    return self._map_existing(path, size)
                 except FileNotFoundError:
                     pass
-                else:
-                    try:
-                        return map_file(descriptor, size)
-                    finally:
-                        _close(descriptor)
                 try:
                     return self._create(path, size, size)
                 except FileExistsError:

@@ -210,7 +210,12 @@ class Running:
 
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """Run one query on the trace as it is now."""
-        return query(self.path, sql, *parameters) if self.path.exists() else []
+        try:
+            return query(self.path, sql, *parameters)
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error) or "unable to open" in str(error):
+                return []  # it has hardly begun
+            raise
 
     def interrupt(self) -> None:
         """Do what Ctrl-C does: SIGINT to everybody in the foreground."""

@@ -124,7 +124,7 @@ def test_strace_of_another_run_sees_the_same_but_for_the_number_of_attempts(echo
     sockets: set[str] = set()
     for line in log.read_text().splitlines():
         found = _STRACE.match(line)
-        if found is None or found[1] == "close" and found[2] not in sockets:
+        if found is None or (found[1] == "close" and found[2] not in sockets):
             continue
         sockets.add(found[4] if found[1] == "accept4" else found[2])
         if found[1] == "close":
