@@ -142,3 +142,39 @@ def test_a_file_with_bytes_overwritten_is_read_or_refused_but_never_a_surprise(
     assert said.err.count("\n") <= 1
     if said.status:
         assert said.err or command == "check"
+
+
+def _columns(path: Path) -> list[tuple[str, str]]:
+    connection = sqlite3.connect(path)
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    columns = [(table, row[1]) for table in tables for row in connection.execute(f"PRAGMA table_info({table})")]
+    connection.close()
+    return columns
+
+
+# Each also with NULL where the schema lets it: what a stray hand or a damaged page may leave in a column.
+ODD_VALUES = [None, "", "x", "\x1b[31m\n", "[", "{}", "[[]]", '{"1": "x"}', -1, 0, 2**63 - 1, -(2**63), 1e300, b"\xff\x00", "9" * 400]
+
+
+@pytest.mark.parametrize("command", ["runs", "stats", "compare", "query", "check"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_values_that_nobody_wrote_are_shown_or_refused_but_never_a_surprise(
+    command: str, tmp_path: Path, lab: Path, sockreel: CommandLine, data: st.DataObject
+) -> None:
+    table, column = data.draw(st.sampled_from(_columns(lab)), label="column")
+    value = data.draw(st.sampled_from(ODD_VALUES), label="value")
+    odd = tmp_path / "odd.db"
+    odd.write_bytes(lab.read_bytes())
+    connection = sqlite3.connect(odd)
+    try:
+        connection.execute(f"UPDATE OR IGNORE {table} SET {column} = ?", [value])
+        connection.commit()
+    except sqlite3.IntegrityError:
+        pass  # What the schema itself refuses needs no reader to be careful.
+    finally:
+        connection.close()
+    said = sockreel(command, odd, *READERS[command])
+    assert said.status in (0, 1)
+    assert said.err.count("\n") <= 1
+    assert "\x1b" not in said.out + said.err

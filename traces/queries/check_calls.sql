@@ -1,6 +1,6 @@
 -- The calls of a run counted from their rows, per thread and operation.
 -- Short calls, of less than 8 ms, are those that stand in levels.
-SELECT c.thread_id, c.operation_id, o.name AS operation, t.process_id,
+SELECT CAST(c.thread_id AS INTEGER) AS thread_id, CAST(o.name AS TEXT) AS operation, CAST(t.process_id AS INTEGER) AS process_id,
   count(*) AS calls,
   coalesce(sum(c.duration_ns < 8000000), 0) AS short_calls,
   coalesce(sum(CAST(c.duration_ns AS INTEGER)) FILTER (WHERE c.duration_ns < 8000000), 0) AS short_ns,

@@ -1,7 +1,8 @@
 -- Calls of a run that had not returned when their process ended.
-SELECT c.id, CAST(p.pid AS INTEGER) AS pid, coalesce(t.name, 'thread ' || t.id) AS thread, o.name AS operation,
-  CAST(s.fd AS INTEGER) AS fd, coalesce(s.peer, s.local) AS peer, CAST(c.started_ns AS INTEGER) AS started_ns,
-  f.file || ':' || f.line AS site
+SELECT c.id, CAST(p.pid AS INTEGER) AS pid, 
+  CAST(coalesce(t.name, 'thread ' || t.id) AS TEXT) AS thread, CAST(o.name AS TEXT) AS operation,
+  CAST(s.fd AS INTEGER) AS fd, CAST(coalesce(s.peer, s.local) AS TEXT) AS peer, CAST(c.started_ns AS INTEGER) AS started_ns,
+  CAST(f.file || ':' || f.line AS TEXT) AS site
 FROM calls c
 JOIN operations o ON o.id = c.operation_id
 JOIN threads t ON t.id = c.thread_id
