@@ -87,7 +87,12 @@ def default_output(name: str) -> Path:
 @click.option("--append", is_flag=True, help="Add a run to an existing trace.")
 @click.option("-f", "--force", is_flag=True, help="Write over an existing file.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--core", type=click.Choice(["python"]), help="What writes the tape inside the program.")
+@click.option(
+    "--core",
+    type=click.Choice(["c", "python"]),
+    envvar="SOCKREEL_CORE",
+    help="What writes the tape inside the program.  [env: SOCKREEL_CORE; default: c, where it was built for that interpreter]",
+)
 @click.option(
     "--tape",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -56,6 +56,7 @@ class Head:
     python: str
     implementation: str
     core: str
+    core_reason: str
     executable: str
     directory: str
     command: tuple[str, ...]
@@ -416,7 +417,7 @@ def read_head(path: Path) -> Head:
         raise ValueError(f"{path} is a tape of version {version}, not {layout.VERSION}")
     raw = content[layout.HEAD_BYTES : layout.HEAD_BYTES + text_bytes].split(b"\0")[:-1]
     text = [part.decode("utf-8", "surrogateescape") for part in raw]
-    parent_tape, python, implementation, core, executable, directory, *command = text
+    parent_tape, python, implementation, core, core_reason, executable, directory, *command = text
     return Head(
         name=path.name.removesuffix(".head"),
         pid=pid,
@@ -428,6 +429,7 @@ def read_head(path: Path) -> Head:
         python=python,
         implementation=implementation,
         core=core,
+        core_reason=core_reason,
         executable=executable,
         directory=directory,
         command=tuple(command),

@@ -37,7 +37,9 @@ except ImportError:
     from pip._vendor import tomli as tomllib
 with open("pyproject.toml", "rb") as file:
     house = tomllib.load(file)
-wanted = house["project"]["dependencies"] if sys.argv[1] == "runtime" else house["dependency-groups"]["dev"]
+wanted = [*house["project"]["dependencies"], *house["build-system"]["requires"]]
+if sys.argv[1] != "runtime":
+    wanted = house["dependency-groups"]["dev"]
 print("\\n".join(wanted))
 """
 
@@ -98,6 +100,17 @@ def put_sockreel_in() -> None:
     command.chmod(0o755)
 
 
+def build_core() -> None:
+    """Build the C core of the agent where it stands; without a compiler say so, and go on without it."""
+    for old in (ROOT / "recorder" / "agent").glob("_core.*.so"):
+        old.unlink()
+    done = subprocess.run([PYTHON, "setup.py", "-q", "build_ext", "--inplace"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if not list((ROOT / "recorder" / "agent").glob("_core.*.so")) and os.environ.get("SOCKREEL_C") != "no":
+        print("the C core could not be built (it needs a C compiler and Python's headers): the Python core does its work", file=sys.stderr)
+        if done.returncode or os.environ.get("SOCKREEL_C") == "require":
+            raise Failure(done.stdout.decode(errors="replace"))
+
+
 def main(arguments: list[str]) -> int:
     """Make the environment (`runtime`), or add what the tests need (`tools`); return the exit status."""
     kind = arguments[0] if arguments else "runtime"
@@ -108,6 +121,8 @@ def main(arguments: list[str]) -> int:
                 make_environment()
             put_sockreel_in()
         install(kind)
+        if kind == "runtime":
+            build_core()
     except Failure as failure:
         print(failure, file=sys.stderr)
     except subprocess.CalledProcessError as error:

@@ -16,14 +16,14 @@ import time
 
 from . import layout
 from .sites import Sites
-from .sockets import Sockets
+from .sockets import Entry, Sockets
 from .tape import Tape
 
 _now = time.monotonic_ns
 _getframe = sys._getframe
 _ident = _thread.get_ident
 _native_id = _thread.get_native_id
-_get_blocking = os.get_blocking
+_get_blocking, _getpid = os.get_blocking, os.getpid
 _NOTHING, _OPEN, _COMPLETE = layout.NOTHING, layout.OPEN, layout.COMPLETE
 _SLOT_BITS, _SLOT_MASK, _SLOT_BYTES = layout.SLOT_BITS, layout.SLOTS - 1, layout.SLOT_BYTES
 _DONE_AT, _PEER_AT, _STATE_AT = layout.SLOT_DONE_AT, layout.SLOT_PEER_AT, layout.SLOT_STATE_AT
@@ -66,10 +66,32 @@ class Thread:
 class Recorder:
     """All state of one process. After a fork the child's `begin` makes everything new."""
 
-    def __init__(self, folders, text, payload_bytes):
+    def __init__(self, folders, text, payload_bytes, native=None):
+        """Args:
+        folders: where the tape goes, in order of preference.
+        text: what the head says of this process.
+        payload_bytes: how many bytes of each payload to keep.
+        native: the module `_core` if the C core writes the tape, else None.
+        """
         self.folders = folders
         self.text = text
         self.payload_bytes = payload_bytes
+        self.native = native
+        self.thread_type = native.Thread if native else Thread
+        self.core = None
+        if native:
+            self.core = native.Core(
+                payload_bytes=payload_bytes,
+                map_segment=_map_segment,
+                enter_thread=_enter_thread,
+                identify=_identify,
+                find_site=_find_site,
+                kind_of=_kind_of,
+                failure=_failure,
+                unrecorded=_unrecorded,
+                fault=_fault,
+                address=_address,
+            )
         self.begin("", None)
 
     def begin(self, parent, inherited):
@@ -80,8 +102,11 @@ class Recorder:
             inherited: what its `Sockets.bequeath` gave, or None.
         """
         self.tape = Tape(self.folders, parent)
+        if self.core is not None:
+            self.core.reset()
+            self.tape.next_call, self.tape.next_cell = self.core.next_call, self.core.next_cell
         self.sites = Sites(self.tape)
-        self.sockets = Sockets(self.tape, inherited)
+        self.sockets = Sockets(self.tape, inherited, self.native.Entry if self.native else Entry, self.core)
         self.local = _thread._local()
         self.next_thread = itertools.count(1).__next__
         # The hot path reads these as globals of this module: an attribute costs twice as much.
@@ -112,14 +137,37 @@ recorder = None
 
 
 def _map_calls(number):
+    return _map_segment("c", number)
+
+
+def _map_segment(stream, number):
     tape = recorder.tape
     if tape.head is None:
         tape.open(recorder.text)
-    return tape.map_segment("c", number)
+    return tape.map_segment(stream, number)
+
+
+# What the C core asks of Python; looked up anew each time, since a fork replaces all of it.
+
+
+def _identify(sock):
+    return recorder.sockets.identify(sock)
+
+
+def _find_site(frame):
+    return recorder.sites.find(frame)
+
+
+def _kind_of(code):
+    return recorder.sites.kind(code)
+
+
+def _address(entry, address):
+    return recorder.sockets.address(entry.family, address)
 
 
 def _enter_thread():
-    thread = Thread()
+    thread = recorder.thread_type()
     thread.id = recorder.next_thread()
     thread.current = 0
     local.thread = thread
@@ -133,7 +181,7 @@ def _thread_name():
     known = getattr(threading, "_active", {}).get(_ident())
     name = getattr(known, "_name", None)
     if name is None:
-        return "MainThread" if _native_id() == os.getpid() else ""
+        return "MainThread" if _native_id() == _getpid() else ""
     return str(name)
 
 

@@ -8,13 +8,19 @@ import functools
 import types
 
 
+def _doc(self):
+    return self._original.__doc__
+
+
+# Where a class here says `__doc__ = property(_doc)`, a docstring of its own would hide that of the original.
+
+
 class _Answers:
-    """Everything but calling is answered by `_original`."""
+    # Everything but calling is answered by `_original`.
 
     __slots__ = ()
 
     __name__ = property(lambda self: self._original.__name__)
-    __doc__ = property(lambda self: self._original.__doc__)
     __text_signature__ = property(lambda self: self._original.__text_signature__)
 
     def __getattr__(self, name):
@@ -39,9 +45,10 @@ class _Answers:
 
 
 class BoundMethod(_Answers, functools.partial):
-    """`sock.recv`: a callable that binds in C and looks like a built-in method."""
+    # `sock.recv`: a callable that binds in C and looks like a built-in method.
 
     __slots__ = ()
+    __doc__ = property(_doc)
     __class__ = property(lambda self: types.BuiltinFunctionType)
     __self__ = property(lambda self: self.args[0])
     __module__ = property(lambda self: None)
@@ -57,12 +64,10 @@ class BoundMethod(_Answers, functools.partial):
 
 
 class Function(_Answers, functools.partial):
-    """`os.execve`: a callable that looks like a built-in function.
-
-    Made of a function whose `__wrapped__` is the original.
-    """
+    # `os.execve`: a callable that looks like a built-in function. Made of a function whose `__wrapped__` is the original.
 
     __slots__ = ()
+    __doc__ = property(_doc)
     __class__ = property(lambda self: types.BuiltinFunctionType)
     __self__ = property(lambda self: self._original.__self__)
     __module__ = property(lambda self: self._original.__module__)
@@ -70,14 +75,11 @@ class Function(_Answers, functools.partial):
 
 
 class Method(_Answers):
-    """`socket.socket.recv`: a descriptor that looks like a method descriptor.
-
-    Args:
-        hooked: function(sock, *args, **kw) that does the work.
-        original: the method descriptor it stands for.
-    """
+    # `socket.socket.recv`: a descriptor that looks like a method descriptor. `hooked(sock, *args, **kw)` does the
+    # work; `original` is the method descriptor it stands for.
 
     __slots__ = ("_hooked", "_original")
+    __doc__ = property(_doc)
     __class__ = property(lambda self: types.MethodDescriptorType)
     __objclass__ = property(lambda self: self._original.__objclass__)
 

@@ -6,7 +6,7 @@ Owns the table METHODS and putting it on the class. Knows the core's `hook`, not
 import _socket
 
 from . import core, layout
-from .lookalike import Method, dress
+from .lookalike import BoundMethod, Method, dress
 from .sockets import timeout_to_ns
 
 _NOTHING = layout.NOTHING
@@ -214,20 +214,36 @@ METHODS = {
 }
 
 
-def install(cls):
+# How the C core finds out by itself what the callbacks above would tell, for exact bytes and numbers.
+_NATIVE_ASK = {None: "ASK_NUMBER", _ask_nothing: "ASK_NOTHING", _ask_send: "ASK_BUFFER"}
+_NATIVE_FINISH = {None: "FINISH_NOTHING", _got_bytes: "FINISH_BYTES", _sent: "FINISH_COUNT", _sent_all: "FINISH_ALL"}
+
+
+def install(cls, recorder):
     """Put the recording methods on a class.
 
     Args:
         cls: `socket.socket`.
+        recorder: whose core they call.
     """
     for name, (operation, ask, finish, before) in METHODS.items():
         original = getattr(cls, name, None)
         if original is None:
             continue
-        hooked = core.hook(original, layout.OPERATIONS[operation], ask, finish, before)
+        code = layout.OPERATIONS[operation]
         if name in vars(cls):
-            setattr(cls, name, dress(hooked, original))
-        else:
+            setattr(cls, name, dress(core.hook(original, code, ask, finish, before), original))
+        elif recorder.core is None:
+            hooked = core.hook(original, code, ask, finish, before)
             hooked.__name__ = name
             hooked.__wrapped__ = original
             setattr(cls, name, Method(hooked, original))
+        else:
+            setattr(cls, name, _native_method(recorder, original, code, ask, finish))
+
+
+def _native_method(recorder, original, code, ask, finish):
+    native = recorder.native
+    ask_kind = getattr(native, _NATIVE_ASK.get(ask, "ASK_PYTHON"))
+    finish_kind = getattr(native, _NATIVE_FINISH.get(finish, "FINISH_PYTHON"))
+    return recorder.core.method(original, code, ask_kind, ask, finish_kind, finish, BoundMethod)

@@ -15,6 +15,7 @@ _ADDED = (os.path.join(_LIBRARY, "site-packages") + os.sep, os.path.join(_LIBRAR
 _AGENT = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PLUMBING = tuple(_LIBRARY + name for name in ("socket.py", "ssl.py", "selectors.py"))
 _START = os.getcwd() if os.path.isdir(".") else os.sep  # relative file names are meant from here
+_stat, _normal, _join = os.stat, os.path.normpath, os.path.join  # the program may put others in their place
 _MOST_SITES = 100_000  # a program that makes code for ever must not fill our memory
 
 PROGRAM, LIBRARY, PLUMBING = 0, 1, 2
@@ -44,7 +45,7 @@ class Sites:
         immediate = frame
         second = None
         while frame is not None:
-            kind = self._kind(frame.f_code)
+            kind = self.kind(frame.f_code)
             if kind == PROGRAM:
                 break
             if kind == LIBRARY and second is None:
@@ -66,12 +67,13 @@ class Sites:
                 number = self._lines[line] = self._next()
                 self._describe(number, frame)
             self._placed[key] = number
-            self._kind(frame.f_code)
+            self.kind(frame.f_code)
         if frame is immediate and self._codes[key[0]][1] == PROGRAM:
             self.numbers[key] = number
         return number
 
-    def _kind(self, code):
+    def kind(self, code):
+        """Return PROGRAM, LIBRARY or PLUMBING."""
         known = self._codes.get(id(code))
         if known is None:
             known = self._codes[id(code)] = (code, _kind_of(code.co_filename))
@@ -82,11 +84,19 @@ class Sites:
         file = code.co_filename
         text = ""
         if not file.startswith("<"):
-            file = os.path.normpath(os.path.join(_START, file))
-        if not os.path.exists(file):
+            file = _normal(_join(_START, file))
+        if not _is_there(file):
             text = _text_from_loader(frame)
         function = getattr(code, "co_qualname", code.co_name)
         self.tape.note(layout.NOTE_SITE, number, file, frame.f_lineno or code.co_firstlineno, function, text)
+
+
+def _is_there(file):
+    try:
+        _stat(file)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _kind_of(file):

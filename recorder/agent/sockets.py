@@ -72,10 +72,14 @@ class Sockets:
     Args:
         tape: where they are noted.
         inherited: what `bequeath` gave in the process this one was forked from, or None.
+        entry_type: Entry, or what the C core has in its place.
+        core: the C core, which keeps entries of its own; or None.
     """
 
-    def __init__(self, tape, inherited=None):
+    def __init__(self, tape, inherited=None, entry_type=Entry, core=None):
         self.tape = tape
+        self._entry_type = entry_type
+        self._core = core
         self.entries = {}  # id of object -> Entry
         self.by_fd = {}  # descriptor -> Entry that is open on it
         self._by_inode = {}  # inode -> the newest Entry that is open on it
@@ -116,7 +120,7 @@ class Sockets:
         return timeout_to_ns(seconds)
 
     def _closed_entry(self, sock):
-        entry = Entry()
+        entry = self._entry_type()
         entry.id = 0
         entry.fd = -1
         entry.inode = 0
@@ -133,13 +137,17 @@ class Sockets:
         key = id(sock)
         entries = self.entries
 
-        def gone(_, key=key, entry=entry, owner=self):
+        def gone(_, key=key, entry=entry, owner=self, core=self._core):
             entries.pop(key, None)
+            if core is not None and owner.tape is not None:
+                core.forget(key)
             if entry.open and owner.tape is not None and not _finalizing():
                 owner.close(entry, "collected")
 
         entry.ref = _ref(sock, gone) if entry.ref is None else (entry.ref, _ref(sock, gone))
         entries[key] = entry
+        if self._core is not None:
+            self._core.remember(sock, entry)
         return entry
 
     def _first_seen(self, sock, fd, inode, before):
@@ -170,7 +178,7 @@ class Sockets:
         return entry
 
     def _new(self, fd, inode, family, type_, role, local, peer, parent):
-        entry = Entry()
+        entry = self._entry_type()
         entry.id = self._next()
         entry.fd, entry.inode, entry.family = fd, inode, family
         entry.stream = type_ == _STREAM

@@ -21,15 +21,20 @@ def read_settings(folder):
     return dict(line.split(" ", 1) for line in content.splitlines() if " " in line)
 
 
-def describe(core):
-    """Return what the head says of this process: strings, the command line last."""
+def describe(core, why):
+    """Return what the head says of this process: strings, the command line last.
+
+    Args:
+        core: c or python.
+        why: that one.
+    """
     descriptor = os.open("/proc/self/cmdline", os.O_RDONLY | os.O_CLOEXEC)
     try:
         command = os.read(descriptor, 32768)
     finally:
         os.close(descriptor)
     version = "%d.%d.%d" % sys.version_info[:3]
-    return (version, sys.implementation.name, core, sys.executable or "", _directory(), *command.split(b"\0")[:-1])
+    return (version, sys.implementation.name, core, why, sys.executable or "", _directory(), *command.split(b"\0")[:-1])
 
 
 def _directory():
@@ -93,9 +98,10 @@ def start(folder):
     """
     settings = read_settings(folder)
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
-    from . import children, core
+    from . import children, choice, core
 
-    recorder = core.Recorder(folders, describe("python"), int(settings.get("payload", 256)))
+    native, name, why = choice.choose(settings.get("core", ""))
+    recorder = core.Recorder(folders, describe(name, why), int(settings.get("payload", 256)), native)
     recorder.open()
     children.install(folder, recorder)
     os.register_at_fork(after_in_child=core.restart_after_fork)
@@ -103,7 +109,7 @@ def start(folder):
     def install(module):
         from . import methods
 
-        methods.install(module.socket)
+        methods.install(module.socket, recorder)
 
     if "socket" in sys.modules:
         install(sys.modules["socket"])

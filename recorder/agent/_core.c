@@ -1,0 +1,1241 @@
+/* The C core: what core.py's `hook` does, at a tenth of its cost.
+ *
+ * Owns the hot path and nothing else. Whatever is rare (a new segment, thread, socket or site, an
+ * address, an outcome that is neither success nor EAGAIN) is asked of the Python modules beside it,
+ * which serve both cores. The layout is that of layout.py, drawn there as a table; a test compares.
+ *
+ * All state hangs on a Core object and is touched with the GIL held only. The GIL is let go inside
+ * the wrapped call alone, so nothing here is ever half done when another thread looks. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <frameobject.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the tape is little-endian; this machine uses the Python core"
+#endif
+
+#define NOTHING INT64_MIN
+#define SLOT_BYTES 96
+#define SLOT_BITS 13
+#define CELL_BYTES 320
+#define CELL_BITS 11
+#define CELL_DATA_BYTES 284
+#define NOTE_PAYLOAD 7
+enum { STATE_OPEN = 1, STATE_COMPLETE = 2, STATE_VOID = 3 };
+enum { OK = 1, WOULD_BLOCK = 2, END_OF_STREAM = 4, INTERRUPTED = 12, FAILED = 14 };
+enum { ASK_NOTHING, ASK_NUMBER, ASK_BUFFER, ASK_PYTHON };
+enum { FINISH_NOTHING, FINISH_BYTES, FINISH_COUNT, FINISH_ALL, FINISH_PYTHON };
+
+typedef struct {
+    uint32_t thread, socket;
+    int64_t started_ns, asked, timeout_ns, parent;
+    uint32_t site, flags, peer;
+    uint16_t operation, unused0;
+    int64_t duration_ns, result, ready_ns;
+    int32_t errno_;
+    uint16_t outcome, ready_source;
+    uint32_t unused1, state;
+} Slot;
+
+typedef struct {
+    uint16_t kind, unused0;
+    uint32_t part, total_bytes, unused1;
+    int64_t key;
+    uint64_t serial;
+    char data[CELL_DATA_BYTES];
+    uint32_t state;
+} Cell;
+
+_Static_assert(sizeof(Slot) == SLOT_BYTES, "slot");
+_Static_assert(offsetof(Slot, duration_ns) == 56, "slot");
+_Static_assert(sizeof(Cell) == CELL_BYTES, "cell");
+
+static inline int64_t
+now_ns(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+}
+
+/* Entry and Thread: the attributes that the hot path reads are C members, the others any object. */
+
+typedef struct {
+    PyObject_HEAD
+    long long timeout_ns;
+    unsigned int id;
+    char stream;
+    PyObject *family, *fd, *inode, *local, *open, *parent, *peer, *ref, *role, *waiting, *type;
+} Entry;
+
+#define ENTRY_OBJECTS(DO) DO(family) DO(fd) DO(inode) DO(local) DO(open) DO(parent) DO(peer) DO(ref) DO(role) DO(waiting) DO(type)
+
+static int
+Entry_traverse(Entry *self, visitproc visit, void *arg)
+{
+#define VISIT(name) Py_VISIT(self->name);
+    ENTRY_OBJECTS(VISIT)
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static int
+Entry_clear(Entry *self)
+{
+#define CLEAR(name) Py_CLEAR(self->name);
+    ENTRY_OBJECTS(CLEAR)
+    return 0;
+}
+
+static void
+Entry_dealloc(Entry *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Entry_clear(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+#define MEMBER(name) {#name, T_OBJECT_EX, offsetof(Entry, name), 0, NULL},
+#include <structmember.h>
+static PyMemberDef Entry_members[] = {
+    {"timeout_ns", T_LONGLONG, offsetof(Entry, timeout_ns), 0, NULL},
+    {"id", T_UINT, offsetof(Entry, id), 0, NULL},
+    {"stream", T_BOOL, offsetof(Entry, stream), 0, NULL},
+    ENTRY_OBJECTS(MEMBER) {NULL}};
+
+static PyType_Slot Entry_slots[] = {
+    {Py_tp_members, Entry_members},
+    {Py_tp_traverse, Entry_traverse},
+    {Py_tp_clear, Entry_clear},
+    {Py_tp_dealloc, Entry_dealloc},
+    {Py_tp_new, PyType_GenericNew},
+    {0, NULL}};
+static PyType_Spec Entry_spec = {"_sockreel_agent._core.Entry", sizeof(Entry), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, Entry_slots};
+
+typedef struct {
+    PyObject_HEAD
+    unsigned int id;
+    long long current;
+} Thread;
+
+/* Which Thread of which Core this thread of the machine last was. Borrowed: Thread_dealloc, which runs
+ * in the dying thread, takes it back. */
+static _Thread_local struct {
+    uint64_t generation;
+    Thread *thread;
+} here;
+static uint64_t generations; /* GIL held, or one interpreter per process uses it */
+
+static void
+Thread_dealloc(Thread *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    if (here.thread == self) {
+        here.thread = NULL;
+        here.generation = 0;
+    }
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMemberDef Thread_members[] = {
+    {"id", T_UINT, offsetof(Thread, id), 0, NULL}, {"current", T_LONGLONG, offsetof(Thread, current), 0, NULL}, {NULL}};
+static PyType_Slot Thread_slots[] = {
+    {Py_tp_members, Thread_members}, {Py_tp_dealloc, Thread_dealloc}, {Py_tp_new, PyType_GenericNew}, {0, NULL}};
+static PyType_Spec Thread_spec = {"_sockreel_agent._core.Thread", sizeof(Thread), 0, Py_TPFLAGS_DEFAULT, Thread_slots};
+
+/* A map from a pointer and a number to a value, open addressing; keys are owned where `own` says so. */
+
+typedef struct {
+    void *pointer; /* NULL: empty; TOMB: was taken out */
+    int64_t number;
+    void *value;
+} Place;
+typedef struct {
+    Place *places;
+    size_t size, used; /* used counts tombs */
+    int own_keys, own_values;
+} Map;
+#define TOMB ((void *)1)
+
+static inline size_t
+place_of(const Map *map, void *pointer, int64_t number)
+{
+    uint64_t hash = ((uint64_t)(uintptr_t)pointer >> 4) * 0x9E3779B97F4A7C15u ^ (uint64_t)number * 0xC2B2AE3D27D4EB4Fu;
+    return (size_t)(hash ^ hash >> 29) & (map->size - 1);
+}
+
+static inline void *
+map_get(const Map *map, void *pointer, int64_t number)
+{
+    if (!map->size)
+        return NULL;
+    for (size_t at = place_of(map, pointer, number);; at = (at + 1) & (map->size - 1)) {
+        Place *place = &map->places[at];
+        if (place->pointer == pointer && place->number == number)
+            return place->value;
+        if (!place->pointer)
+            return NULL;
+    }
+}
+
+static void
+map_clear(Map *map)
+{
+    Place *places = map->places;
+    size_t size = map->size;
+    map->places = NULL;
+    map->size = map->used = 0;
+    for (size_t at = 0; at < size; at++) {
+        if (!places[at].pointer || places[at].pointer == TOMB)
+            continue;
+        if (map->own_keys)
+            Py_DECREF((PyObject *)places[at].pointer);
+        if (map->own_values)
+            Py_DECREF((PyObject *)places[at].value);
+    }
+    PyMem_Free(places);
+}
+
+static int map_put(Map *map, void *pointer, int64_t number, void *value);
+
+static int
+map_grow(Map *map)
+{
+    Map bigger = {NULL, 64, 0, map->own_keys, map->own_values};
+    size_t live = 0;
+    for (size_t at = 0; at < map->size; at++)
+        live += map->places[at].pointer && map->places[at].pointer != TOMB;
+    while (bigger.size < 4 * (live + 1))
+        bigger.size *= 2;
+    bigger.places = PyMem_Calloc(bigger.size, sizeof(Place));
+    if (!bigger.places)
+        return -1;
+    for (size_t at = 0; at < map->size; at++) {
+        Place *old = &map->places[at];
+        if (!old->pointer || old->pointer == TOMB)
+            continue;
+        size_t to = place_of(&bigger, old->pointer, old->number);
+        while (bigger.places[to].pointer)
+            to = (to + 1) & (bigger.size - 1);
+        bigger.places[to] = *old;
+        bigger.used++;
+    }
+    PyMem_Free(map->places);
+    *map = bigger;
+    return 0;
+}
+
+static int
+map_put(Map *map, void *pointer, int64_t number, void *value)
+{
+    if (2 * (map->used + 1) > map->size && map_grow(map) < 0)
+        return -1;
+    size_t at = place_of(map, pointer, number);
+    while (map->places[at].pointer && !(map->places[at].pointer == pointer && map->places[at].number == number))
+        at = (at + 1) & (map->size - 1);
+    Place *place = &map->places[at];
+    void *before = NULL;
+    if (!place->pointer) {
+        map->used++;
+        if (map->own_keys)
+            Py_INCREF((PyObject *)pointer);
+    } else
+        before = place->value;
+    place->pointer = pointer;
+    place->number = number;
+    place->value = value;
+    if (map->own_values) {
+        Py_INCREF((PyObject *)value);
+        Py_XDECREF((PyObject *)before);
+    }
+    return 0;
+}
+
+static void
+map_remove(Map *map, void *pointer, int64_t number)
+{
+    if (!map->size)
+        return;
+    for (size_t at = place_of(map, pointer, number);; at = (at + 1) & (map->size - 1)) {
+        Place *place = &map->places[at];
+        if (!place->pointer)
+            return;
+        if (place->pointer == pointer && place->number == number) {
+            void *value = place->value;
+            place->pointer = TOMB;
+            if (map->own_keys)
+                Py_DECREF((PyObject *)pointer);
+            if (map->own_values)
+                Py_DECREF((PyObject *)value);
+            return;
+        }
+    }
+}
+
+/* Segments: memory that Python has mapped. One is held while it is current, or a call in it is open. */
+
+typedef struct Segment {
+    struct Segment *next;
+    int64_t number;
+    char *base; /* NULL: it could not be had */
+    Py_buffer view;
+    PyObject *mapping;
+    int64_t open_calls;
+} Segment;
+
+typedef struct {
+    PyObject_HEAD
+    uint64_t generation;
+    int64_t next_call, next_cell;
+    Segment *calls, *notes; /* newest first */
+    Map entries;            /* socket object -> Entry (own value) */
+    Map sites;              /* code object, instruction -> site + 1 (own key) */
+    Map kinds;              /* code object -> 1 + kind (own key) */
+    int64_t payload_bytes;
+    PyTypeObject *entry_type, *thread_type;
+    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address;
+} Core;
+
+#define CORE_OBJECTS(DO) \
+    DO(map_segment) DO(enter_thread) DO(identify) DO(find_site) DO(kind_of) DO(failure) DO(unrecorded) DO(fault) DO(address)
+
+/* Whether a callback returned what the hot path may cast; otherwise it is dropped, with an exception. */
+static int
+is_a(PyObject *value, PyTypeObject *type)
+{
+    if (Py_TYPE(value) == type)
+        return 1;
+    PyErr_Format(PyExc_TypeError, "%s wanted, not %s", type->tp_name, Py_TYPE(value)->tp_name);
+    Py_DECREF(value);
+    return 0;
+}
+
+static void
+segment_free(Segment *segment)
+{
+    if (segment->base)
+        PyBuffer_Release(&segment->view);
+    Py_XDECREF(segment->mapping);
+    PyMem_Free(segment);
+}
+
+/* Let go of every segment but the two newest that no open call stands in. */
+static void
+segments_prune(Segment **list, int keep)
+{
+    Segment **link = list;
+    for (int position = 0; *link; position++) {
+        Segment *segment = *link;
+        if (position >= keep && !segment->open_calls) {
+            *link = segment->next;
+            segment_free(segment);
+        } else
+            link = &segment->next;
+    }
+}
+
+/* Return a segment, mapped by Python if it is new; NULL with an exception on failure of ours. */
+static Segment *
+segment_get(Core *core, Segment **list, const char *stream, int64_t number)
+{
+    for (Segment *segment = *list; segment; segment = segment->next)
+        if (segment->number == number)
+            return segment;
+    PyObject *mapping = PyObject_CallFunction(core->map_segment, "sL", stream, (long long)number);
+    if (!mapping)
+        return NULL;
+    for (Segment *segment = *list; segment; segment = segment->next)
+        if (segment->number == number) { /* another thread was quicker while Python ran */
+            Py_DECREF(mapping);
+            return segment;
+        }
+    Segment *segment = PyMem_Calloc(1, sizeof(Segment));
+    if (!segment) {
+        Py_DECREF(mapping);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    segment->number = number;
+    segment->mapping = mapping;
+    if (mapping != Py_None) {
+        if (PyObject_GetBuffer(mapping, &segment->view, PyBUF_WRITABLE) < 0) {
+            segment_free(segment);
+            return NULL;
+        }
+        segment->base = segment->view.buf;
+    }
+    Segment **link = list;
+    while (*link && (*link)->number > number)
+        link = &(*link)->next;
+    segment->next = *link;
+    *link = segment;
+    segment->open_calls = 1; /* not to be pruned, even if it is an old one that a slow thread came back for */
+    segments_prune(list, 2);
+    segment->open_calls = 0;
+    return segment;
+}
+
+static inline Segment *
+segment_of(Core *core, Segment **list, const char *stream, int64_t number)
+{
+    Segment *newest = *list;
+    return newest && newest->number == number ? newest : segment_get(core, list, stream, number);
+}
+
+/* Write the first bytes of what a call moved, as layout's NOTE_PAYLOAD: size in decimal, NUL, bytes. */
+static int
+keep_payload(Core *core, int64_t number, int64_t moved, const char *data)
+{
+    if (!core->payload_bytes || moved <= 0)
+        return 0;
+    int64_t kept = moved < core->payload_bytes ? moved : core->payload_bytes;
+    char head[24];
+    int head_bytes = snprintf(head, sizeof head, "%lld", (long long)moved) + 1;
+    int64_t total = head_bytes + kept, at = 0;
+    int64_t cell_number = core->next_cell++;
+    uint64_t serial = (uint64_t)cell_number;
+    for (uint32_t part = 0;; part++) {
+        Segment *segment = segment_of(core, &core->notes, "n", cell_number >> CELL_BITS);
+        if (!segment)
+            return -1;
+        if (segment->base) {
+            Cell *cell = (Cell *)(segment->base + (cell_number & ((1 << CELL_BITS) - 1)) * CELL_BYTES);
+            int64_t room = CELL_DATA_BYTES, to = 0;
+            if (at < head_bytes) {
+                memcpy(cell->data, head, head_bytes);
+                to = head_bytes;
+                room -= head_bytes;
+            }
+            int64_t from = at + to - head_bytes;
+            int64_t some = kept - from < room ? kept - from : room;
+            memcpy(cell->data + to, data + from, some);
+            cell->kind = NOTE_PAYLOAD;
+            cell->part = part;
+            cell->total_bytes = (uint32_t)total;
+            cell->key = number;
+            cell->serial = serial;
+            __atomic_store_n(&cell->state, STATE_COMPLETE, __ATOMIC_RELEASE);
+        }
+        at += CELL_DATA_BYTES;
+        if (at >= total)
+            return 0;
+        cell_number = core->next_cell++;
+    }
+}
+
+/* Where the call was made: the nearest caller outside the library, as sites.py defines it. */
+
+enum { PROGRAM, LIBRARY, PLUMBING };
+
+static int
+kind_of(Core *core, PyObject *code)
+{
+    intptr_t known = (intptr_t)map_get(&core->kinds, code, 0);
+    if (known)
+        return (int)known - 1;
+    PyObject *told = PyObject_CallOneArg(core->kind_of, code);
+    if (!told)
+        return -1;
+    long kind = PyLong_AsLong(told);
+    Py_DECREF(told);
+    if (kind < 0 || map_put(&core->kinds, code, 0, (void *)(intptr_t)(kind + 1)) < 0)
+        return -1;
+    return (int)kind;
+}
+
+static inline int64_t
+instruction(PyFrameObject *frame)
+{
+#if PY_VERSION_HEX >= 0x030B0000
+    return PyFrame_GetLasti(frame);
+#else
+    return frame->f_lasti;
+#endif
+}
+
+/* Return the number of the site, or -1 with an exception. */
+static int64_t
+site_of(Core *core)
+{
+    PyFrameObject *immediate = PyEval_GetFrame();
+    if (!immediate)
+        return 0;
+    PyFrameObject *frame = (PyFrameObject *)Py_NewRef((PyObject *)immediate), *second = NULL, *chosen = NULL;
+    int64_t site = -1;
+    while (frame) {
+        PyObject *code = (PyObject *)PyFrame_GetCode(frame);
+        int kind = kind_of(core, code);
+        Py_DECREF(code);
+        if (kind < 0)
+            goto done;
+        if (kind == PROGRAM) {
+            chosen = (PyFrameObject *)Py_NewRef((PyObject *)frame);
+            break;
+        }
+        if (kind == LIBRARY && !second)
+            second = (PyFrameObject *)Py_NewRef((PyObject *)frame);
+        PyFrameObject *back = PyFrame_GetBack(frame);
+        Py_DECREF(frame);
+        frame = back;
+    }
+    if (!chosen)
+        chosen = (PyFrameObject *)Py_NewRef((PyObject *)(second ? second : immediate));
+    PyObject *code = (PyObject *)PyFrame_GetCode(chosen);
+    int64_t at = instruction(chosen);
+    intptr_t known = (intptr_t)map_get(&core->sites, code, at);
+    if (!known) {
+        PyObject *found = PyObject_CallOneArg(core->find_site, (PyObject *)immediate);
+        if (found) {
+            known = (intptr_t)PyLong_AsLongLong(found) + 1;
+            Py_DECREF(found);
+            if (core->sites.used > 100000) { /* a program that makes code for ever must not fill our memory */
+                map_clear(&core->sites);
+                map_clear(&core->kinds);
+            }
+            if (known > 0 && map_put(&core->sites, code, at, (void *)known) < 0)
+                known = 0;
+        }
+    }
+    Py_DECREF(code);
+    site = known ? known - 1 : -1;
+done:
+    Py_XDECREF(frame);
+    Py_XDECREF(second);
+    Py_XDECREF(chosen);
+    return site;
+}
+
+static Thread *
+thread_here(Core *core)
+{
+    if (here.generation == core->generation && here.thread)
+        return here.thread;
+    PyObject *thread = PyObject_CallNoArgs(core->enter_thread); /* kept alive by the thread's own storage */
+    if (!thread || !is_a(thread, core->thread_type))
+        return NULL;
+    here.generation = core->generation;
+    here.thread = (Thread *)thread;
+    Py_DECREF(thread);
+    return here.thread;
+}
+
+/* The wrapped method. */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall, original_vectorcall;
+    Core *core;
+    PyTypeObject *seen; /* borrowed, only compared: the last type that passed the check */
+    PyObject *original, *bound_type, *ask, *finish, *owner;
+    int ask_kind, finish_kind;
+    uint16_t operation;
+} Method;
+
+typedef struct {
+    Slot *slot;
+    Segment *segment;
+    Thread *thread;
+    Entry *entry;
+    int64_t number, parent, started_ns, asked, timeout_ns;
+} Call;
+
+static int
+as_number(PyObject *value, int64_t *number)
+{
+    PyObject *index = PyNumber_Index(value);
+    if (!index)
+        return -1;
+    *number = PyLong_AsLongLong(index);
+    Py_DECREF(index);
+    return *number == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+static int
+as_flags(PyObject *value, uint32_t *flags)
+{
+    if (!PyLong_Check(value)) {
+        PyErr_SetString(PyExc_TypeError, "flags");
+        return -1;
+    }
+    *flags = (uint32_t)PyLong_AsUnsignedLongLongMask(value);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Give a Python callback the arguments as a tuple and a dict. */
+static int
+pack(PyObject *const *args, Py_ssize_t count, PyObject *names, PyObject **tuple, PyObject **dict)
+{
+    *dict = NULL;
+    *tuple = PyTuple_New(count);
+    if (!*tuple)
+        return -1;
+    for (Py_ssize_t at = 0; at < count; at++)
+        PyTuple_SET_ITEM(*tuple, at, Py_NewRef(args[at]));
+    *dict = PyDict_New();
+    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
+    for (Py_ssize_t at = 0; *dict && at < named; at++)
+        if (PyDict_SetItem(*dict, PyTuple_GET_ITEM(names, at), args[count + at]) < 0)
+            Py_CLEAR(*dict);
+    if (*dict)
+        return 0;
+    Py_CLEAR(*tuple);
+    return -1;
+}
+
+/* Find out what the call asks for: args without the socket. -1 with an exception: it cannot be described. */
+static int
+ask(Method *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObject *names, uint32_t *flags, uint32_t *peer)
+{
+    call->asked = NOTHING;
+    switch (self->ask_kind) {
+    case ASK_NOTHING:
+        return 0;
+    case ASK_NUMBER:
+        if (count && PyLong_CheckExact(args[0])) {
+            call->asked = PyLong_AsLongLong(args[0]);
+            if (call->asked == -1 && PyErr_Occurred())
+                return -1;
+        } else if (count && as_number(args[0], &call->asked) < 0)
+            return -1;
+        return count > 1 ? as_flags(args[1], flags) : 0;
+    case ASK_BUFFER:
+        if (count && PyBytes_CheckExact(args[0])) {
+            call->asked = PyBytes_GET_SIZE(args[0]);
+            return count > 1 ? as_flags(args[1], flags) : 0;
+        }
+    }
+    PyObject *tuple, *dict, *told = NULL;
+    if (pack(args, count, names, &tuple, &dict) < 0)
+        return -1;
+    told = PyObject_CallFunctionObjArgs(self->ask, tuple, dict, NULL);
+    Py_DECREF(tuple);
+    Py_DECREF(dict);
+    if (!told)
+        return -1;
+    int result = -1;
+    PyObject *address = PyTuple_GET_ITEM(told, 2);
+    if (as_number(PyTuple_GET_ITEM(told, 0), &call->asked) < 0 || as_flags(PyTuple_GET_ITEM(told, 1), flags) < 0)
+        goto done;
+    if (address != Py_None) {
+        PyObject *number = PyObject_CallFunctionObjArgs(self->core->address, (PyObject *)call->entry, address, NULL);
+        if (!number)
+            goto done;
+        *peer = (uint32_t)PyLong_AsUnsignedLongMask(number);
+        Py_DECREF(number);
+    }
+    result = PyErr_Occurred() ? -1 : 0;
+done:
+    Py_DECREF(told);
+    return result;
+}
+
+/* Open a slot. 0: the call may be made and recorded; -1: an exception tells why not. */
+static int
+begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Core *core = self->core;
+    uint32_t flags = 0, peer = 0;
+    call->slot = NULL;
+    call->number = core->next_call++;
+    call->segment = segment_of(core, &core->calls, "c", call->number >> SLOT_BITS);
+    if (!call->segment)
+        return -1;
+    if (!call->segment->base) {
+        PyErr_SetString(PyExc_MemoryError, "no room for the tape");
+        return -1;
+    }
+    call->slot = (Slot *)(call->segment->base + (call->number & ((1 << SLOT_BITS) - 1)) * SLOT_BYTES);
+    call->segment->open_calls++; /* what follows may run Python, and other threads may move on */
+    call->thread = thread_here(core);
+    if (!call->thread)
+        return -1;
+    Py_INCREF(call->thread);
+    call->entry = map_get(&core->entries, sock, 0);
+    if (call->entry)
+        Py_INCREF(call->entry);
+    else {
+        PyObject *entry = PyObject_CallOneArg(core->identify, sock);
+        if (!entry || !is_a(entry, core->entry_type))
+            return -1;
+        call->entry = (Entry *)entry;
+    }
+    int64_t site = site_of(core);
+    if (site < 0 || ask(self, call, args, count, names, &flags, &peer) < 0) {
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+        return -1;
+    }
+    call->timeout_ns = call->entry->timeout_ns;
+    if (flags & 0x40 /* MSG_DONTWAIT */ && call->timeout_ns == -1)
+        call->timeout_ns = 0;
+    call->parent = call->thread->current;
+    Slot *slot = call->slot;
+    slot->thread = call->thread->id;
+    slot->socket = call->entry->id;
+    slot->asked = call->asked;
+    slot->timeout_ns = call->timeout_ns;
+    slot->parent = call->parent;
+    slot->site = (uint32_t)site;
+    slot->flags = flags;
+    slot->peer = peer;
+    slot->operation = self->operation;
+    slot->started_ns = call->started_ns = now_ns();
+    __atomic_store_n(&slot->state, STATE_OPEN, __ATOMIC_RELEASE);
+    call->thread->current = call->number + 1;
+    return 0;
+}
+
+static void
+leave(Call *call)
+{
+    if (call->slot)
+        call->segment->open_calls--;
+    Py_CLEAR(call->thread);
+    Py_CLEAR(call->entry);
+}
+
+static void
+complete(Call *call, int64_t ended_ns, int64_t result, int32_t code, uint16_t outcome)
+{
+    Slot *slot = call->slot;
+    slot->duration_ns = ended_ns - call->started_ns;
+    slot->result = result;
+    slot->errno_ = code;
+    slot->outcome = outcome;
+    __atomic_store_n(&slot->state, STATE_COMPLETE, __ATOMIC_RELEASE);
+}
+
+static void
+swallow(Core *core)
+{
+    PyErr_Clear();
+    PyObject *done = PyObject_CallNoArgs(core->fault);
+    Py_XDECREF(done);
+    PyErr_Clear();
+}
+
+/* A pending exception that is not an Exception was raised by a signal handler: the program's, not ours. */
+static int
+is_ours(void)
+{
+    return PyErr_ExceptionMatches(PyExc_Exception);
+}
+
+/* The original raised: say what that means, and leave its exception as it was. */
+static void
+failed(Method *self, Call *call, PyObject *sock, int64_t ended_ns)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    if (call->timeout_ns == 0 && type == PyExc_BlockingIOError && value && (PyObject *)Py_TYPE(value) == type) {
+        PyObject *code = ((PyOSErrorObject *)value)->myerrno;
+        if (code && PyLong_CheckExact(code) && PyLong_AsLong(code) == 11 /* EAGAIN */) {
+            complete(call, ended_ns, NOTHING, 11, WOULD_BLOCK);
+            PyErr_Restore(type, value, trace);
+            return;
+        }
+    }
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (trace && value)
+        PyException_SetTraceback(value, trace);
+    PyObject *told = PyObject_CallFunction(self->core->failure, "OOOL", value ? value : Py_None, (PyObject *)call->entry, sock,
+                                           (long long)call->timeout_ns);
+    int outcome = FAILED, code = 0;
+    if (told && !PyArg_ParseTuple(told, "ii", &outcome, &code))
+        Py_CLEAR(told);
+    if (!told)
+        swallow(self->core);
+    Py_XDECREF(told);
+    complete(call, ended_ns, NOTHING, code, (uint16_t)outcome);
+    PyErr_Restore(type, value, trace);
+}
+
+/* The original returned: its result in numbers, its bytes on the tape. -1 with an exception of ours. */
+static int
+finish(Method *self, Call *call, PyObject *sock, PyObject *result, PyObject *const *args, Py_ssize_t count, PyObject *names, int64_t ended_ns)
+{
+    Core *core = self->core;
+    switch (self->finish_kind) {
+    case FINISH_NOTHING:
+        complete(call, ended_ns, NOTHING, 0, OK);
+        return 0;
+    case FINISH_BYTES:
+        if (PyBytes_CheckExact(result)) {
+            int64_t moved = PyBytes_GET_SIZE(result);
+            if (keep_payload(core, call->number, moved, PyBytes_AS_STRING(result)) < 0)
+                return -1;
+            complete(call, ended_ns, moved, 0, !moved && call->asked > 0 && call->entry->stream ? END_OF_STREAM : OK);
+            return 0;
+        }
+        break;
+    case FINISH_COUNT:
+    case FINISH_ALL:
+        if (count && PyBytes_CheckExact(args[0])) {
+            int64_t moved = call->asked;
+            if (self->finish_kind == FINISH_COUNT && as_number(result, &moved) < 0)
+                return -1;
+            if (keep_payload(core, call->number, moved, PyBytes_AS_STRING(args[0])) < 0)
+                return -1;
+            complete(call, ended_ns, moved, 0, OK);
+            return 0;
+        }
+    }
+    PyObject *tuple, *dict, *told;
+    if (pack(args, count, names, &tuple, &dict) < 0)
+        return -1;
+    long long at = (char *)call->slot - call->segment->base;
+    told = PyObject_CallFunction(self->finish, "OOOOOLOLLL", (PyObject *)call->entry, sock, tuple, dict, result, (long long)call->number,
+                                 call->segment->mapping, at, (long long)call->asked, (long long)ended_ns);
+    Py_DECREF(tuple);
+    Py_DECREF(dict);
+    if (!told)
+        return -1;
+    long long moved;
+    int outcome, code, parsed = PyArg_ParseTuple(told, "Lii", &moved, &outcome, &code);
+    Py_DECREF(told);
+    if (!parsed)
+        return -1;
+    complete(call, ended_ns, moved, code, (uint16_t)outcome);
+    return 0;
+}
+
+/* Make a call that has no slot. */
+static PyObject *
+unrecorded(Method *self, PyObject *sock, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    PyObject *tuple, *dict, *result = NULL;
+    if (pack(args, count, names, &tuple, &dict) < 0)
+        return NULL;
+    result = PyObject_CallFunctionObjArgs(self->core->unrecorded, self->original, sock, tuple, dict, NULL);
+    Py_DECREF(tuple);
+    Py_DECREF(dict);
+    return result;
+}
+
+static PyObject *
+Method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Method *self = (Method *)callable;
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (count < 1 || !self->core->map_segment /* cleared: the end is near */)
+        return PyObject_Vectorcall(self->original, args, nargsf, names);
+    if (Py_TYPE(args[0]) != self->seen) {
+        if (!PyObject_TypeCheck(args[0], (PyTypeObject *)self->owner))
+            return PyObject_Vectorcall(self->original, args, nargsf, names); /* raises what it always raised */
+        self->seen = Py_TYPE(args[0]);
+    }
+    PyObject *sock = args[0];
+    Call call = {0};
+    if (begin(self, &call, sock, args + 1, count - 1, names) < 0) {
+        int ours = is_ours();
+        if (call.slot)
+            __atomic_store_n(&call.slot->state, STATE_VOID, __ATOMIC_RELEASE);
+        leave(&call);
+        if (!ours)
+            return NULL;
+        PyErr_Clear();
+        return unrecorded(self, sock, args + 1, count - 1, names);
+    }
+    PyObject *result = self->original_vectorcall(self->original, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+    int64_t ended_ns = now_ns();
+    call.thread->current = call.parent;
+    if (!result)
+        failed(self, &call, sock, ended_ns);
+    else if (finish(self, &call, sock, result, args + 1, count - 1, names, ended_ns) < 0) {
+        if (is_ours()) {
+            complete(&call, ended_ns, NOTHING, 0, OK);
+            swallow(self->core);
+        } else { /* a signal handler raised while we described the call */
+            complete(&call, ended_ns, NOTHING, 0, INTERRUPTED);
+            Py_CLEAR(result);
+        }
+    }
+    leave(&call);
+    return result;
+}
+
+static PyObject *
+Method_get(PyObject *self, PyObject *sock, PyObject *owner)
+{
+    if (!sock || sock == Py_None)
+        return Py_NewRef(self);
+    return PyObject_CallFunctionObjArgs(((Method *)self)->bound_type, self, sock, NULL);
+}
+
+/* Everything that is not being called is answered by the original. */
+static PyObject *
+Method_getattro(PyObject *self, PyObject *name)
+{
+    PyObject *original = ((Method *)self)->original;
+    if (PyUnicode_Check(name)) {
+        if (PyUnicode_CompareWithASCIIString(name, "__wrapped__") == 0)
+            return Py_NewRef(original);
+        if (PyUnicode_CompareWithASCIIString(name, "__call__") == 0 || PyUnicode_CompareWithASCIIString(name, "__get__") == 0)
+            return PyObject_GenericGetAttr(self, name);
+    }
+    return PyObject_GetAttr(original, name);
+}
+
+static PyObject *
+Method_repr(PyObject *self)
+{
+    return PyObject_Repr(((Method *)self)->original);
+}
+
+static Py_hash_t
+Method_hash(PyObject *self)
+{
+    return PyObject_Hash(((Method *)self)->original);
+}
+
+static PyObject *
+Method_compare(PyObject *self, PyObject *other, int how)
+{
+    if (how != Py_EQ && how != Py_NE)
+        Py_RETURN_NOTIMPLEMENTED;
+    int same = self == other || ((Method *)self)->original == other;
+    return PyBool_FromLong(how == Py_EQ ? same : !same);
+}
+
+static PyObject *
+Method_reduce(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyObject_CallMethod(((Method *)self)->original, "__reduce__", NULL);
+}
+
+static PyObject *
+Method_self(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return Py_NewRef(self);
+}
+
+static int
+Method_traverse(Method *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->core);
+    Py_VISIT(self->original);
+    Py_VISIT(self->bound_type);
+    Py_VISIT(self->ask);
+    Py_VISIT(self->finish);
+    Py_VISIT(self->owner);
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static int
+Method_clear(Method *self)
+{
+    Py_CLEAR(self->ask);
+    Py_CLEAR(self->finish);
+    return 0;
+}
+
+static void
+Method_dealloc(Method *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Method_clear(self);
+    Py_CLEAR(self->core);
+    Py_CLEAR(self->original);
+    Py_CLEAR(self->bound_type);
+    Py_CLEAR(self->owner);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef Method_methods[] = {{"__reduce__", Method_reduce, METH_NOARGS, NULL},
+                                       {"__copy__", Method_self, METH_NOARGS, NULL},
+                                       {"__deepcopy__", Method_self, METH_O, NULL},
+                                       {NULL}};
+static PyMemberDef Method_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Method, vectorcall), READONLY, NULL}, {NULL}};
+static PyType_Slot Method_slots[] = {{Py_tp_call, PyVectorcall_Call},
+                                     {Py_tp_descr_get, Method_get},
+                                     {Py_tp_getattro, Method_getattro},
+                                     {Py_tp_repr, Method_repr},
+                                     {Py_tp_hash, Method_hash},
+                                     {Py_tp_richcompare, Method_compare},
+                                     {Py_tp_methods, Method_methods},
+                                     {Py_tp_members, Method_members},
+                                     {Py_tp_traverse, Method_traverse},
+                                     {Py_tp_clear, Method_clear},
+                                     {Py_tp_dealloc, Method_dealloc},
+                                     {0, NULL}};
+static PyType_Spec Method_spec = {
+    "_sockreel_agent._core.Method", sizeof(Method), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+        Py_TPFLAGS_IMMUTABLETYPE, /* or the interpreter would not specialise the look-up of `sock.recv` */
+    Method_slots};
+
+/* Core: the state, and what Python asks of it. */
+
+typedef struct {
+    PyTypeObject *method_type, *entry_type, *thread_type;
+} ModuleState;
+
+static int
+Core_init(Core *self, PyObject *args, PyObject *kw)
+{
+    static char *names[] = {"payload_bytes", "map_segment", "enter_thread", "identify", "find_site", "kind_of", "failure",
+                            "unrecorded",    "fault",       "address",      NULL};
+    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address;
+    long long payload_bytes;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "LOOOOOOOOO", names, &payload_bytes, &map_segment, &enter_thread, &identify, &find_site,
+                                     &kind_of, &failure, &unrecorded, &fault, &address))
+        return -1;
+    ModuleState *module = PyType_GetModuleState(Py_TYPE(self));
+    if (!module)
+        return -1;
+    Py_XSETREF(self->entry_type, (PyTypeObject *)Py_NewRef((PyObject *)module->entry_type));
+    Py_XSETREF(self->thread_type, (PyTypeObject *)Py_NewRef((PyObject *)module->thread_type));
+    self->payload_bytes = payload_bytes;
+    self->generation = ++generations;
+    self->entries.own_values = 1;
+    self->sites.own_keys = self->kinds.own_keys = 1;
+#define TAKE(name) Py_XSETREF(self->name, Py_NewRef(name));
+    CORE_OBJECTS(TAKE)
+    return 0;
+}
+
+static void
+forget_all(Core *self)
+{
+    Segment *lists[2] = {self->calls, self->notes};
+    self->calls = self->notes = NULL;
+    for (int list = 0; list < 2; list++)
+        while (lists[list]) {
+            Segment *next = lists[list]->next;
+            if (lists[list]->open_calls == 0)
+                segment_free(lists[list]); /* one with a call still open is left to the process' end */
+            lists[list] = next;
+        }
+    map_clear(&self->entries);
+    map_clear(&self->sites);
+    map_clear(&self->kinds);
+}
+
+static PyObject *
+Core_reset(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    forget_all(self);
+    self->next_call = self->next_cell = 0;
+    self->generation = ++generations;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Core_next_call(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromLongLong(self->next_call++);
+}
+
+static PyObject *
+Core_next_cell(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromLongLong(self->next_cell++);
+}
+
+static PyObject *
+Core_remember(Core *self, PyObject *args)
+{
+    PyObject *sock, *entry;
+    if (!PyArg_ParseTuple(args, "OO", &sock, &entry))
+        return NULL;
+    if (map_put(&self->entries, sock, 0, entry) < 0)
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Core_forget(Core *self, PyObject *id)
+{
+    void *sock = PyLong_AsVoidPtr(id);
+    if (!sock && PyErr_Occurred())
+        return NULL;
+    map_remove(&self->entries, sock, 0);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Core_entry(Core *self, PyObject *id)
+{
+    void *sock = PyLong_AsVoidPtr(id);
+    if (!sock && PyErr_Occurred())
+        return NULL;
+    PyObject *entry = map_get(&self->entries, sock, 0);
+    return Py_NewRef(entry ? entry : Py_None);
+}
+
+static PyObject *
+Core_method(Core *self, PyTypeObject *cls, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    if (nargs != 7) {
+        PyErr_SetString(PyExc_TypeError, "method(original, operation, ask_kind, ask, finish_kind, finish, bound_type)");
+        return NULL;
+    }
+    ModuleState *module = PyType_GetModuleState(cls);
+    if (!module)
+        return NULL;
+    Method *method = (Method *)module->method_type->tp_alloc(module->method_type, 0);
+    if (!method)
+        return NULL;
+    method->vectorcall = Method_vectorcall;
+    method->original_vectorcall = PyVectorcall_Function(args[0]);
+    if (!method->original_vectorcall) {
+        Py_DECREF(method);
+        PyErr_SetString(PyExc_TypeError, "a method descriptor is wanted");
+        return NULL;
+    }
+    method->core = (Core *)Py_NewRef((PyObject *)self);
+    method->original = Py_NewRef(args[0]);
+    method->operation = (uint16_t)PyLong_AsLong(args[1]);
+    method->ask_kind = (int)PyLong_AsLong(args[2]);
+    method->ask = Py_NewRef(args[3]);
+    method->finish_kind = (int)PyLong_AsLong(args[4]);
+    method->finish = Py_NewRef(args[5]);
+    method->bound_type = Py_NewRef(args[6]);
+    method->owner = PyObject_GetAttrString(args[0], "__objclass__");
+    if (!method->owner || PyErr_Occurred()) {
+        Py_DECREF(method);
+        return NULL;
+    }
+    return (PyObject *)method;
+}
+
+static int
+Core_traverse(Core *self, visitproc visit, void *arg)
+{
+    CORE_OBJECTS(VISIT)
+    Py_VISIT(self->entry_type);
+    Py_VISIT(self->thread_type);
+    for (size_t at = 0; at < self->entries.size; at++)
+        if (self->entries.places[at].pointer && self->entries.places[at].pointer != TOMB)
+            Py_VISIT((PyObject *)self->entries.places[at].value);
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+static int
+Core_clear(Core *self)
+{
+    CORE_OBJECTS(CLEAR)
+    Py_CLEAR(self->entry_type);
+    Py_CLEAR(self->thread_type);
+    forget_all(self);
+    return 0;
+}
+
+static void
+Core_dealloc(Core *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Core_clear(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef Core_methods[] = {
+    {"reset", (PyCFunction)Core_reset, METH_NOARGS, "Start an empty tape: after a fork."},
+    {"next_call", (PyCFunction)Core_next_call, METH_NOARGS, "Return the next slot's number."},
+    {"next_cell", (PyCFunction)Core_next_cell, METH_NOARGS, "Return the next cell's number."},
+    {"remember", (PyCFunction)Core_remember, METH_VARARGS, "Keep the Entry of a socket object."},
+    {"forget", (PyCFunction)Core_forget, METH_O, "Drop the Entry of the object with this id."},
+    {"entry", (PyCFunction)Core_entry, METH_O, "Return the Entry of the object with this id, or None."},
+    {"method", (PyCFunction)(void (*)(void))Core_method, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, "Return a recording method."},
+    {NULL}};
+static PyType_Slot Core_slots[] = {{Py_tp_init, Core_init},         {Py_tp_new, PyType_GenericNew},
+                                   {Py_tp_methods, Core_methods},   {Py_tp_traverse, Core_traverse},
+                                   {Py_tp_clear, Core_clear},       {Py_tp_dealloc, Core_dealloc},
+                                   {0, NULL}};
+static PyType_Spec Core_spec = {"_sockreel_agent._core.Core", sizeof(Core), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, Core_slots};
+
+static int
+module_exec(PyObject *module)
+{
+    ModuleState *state = PyModule_GetState(module);
+    static const struct {
+        PyType_Spec *spec;
+        const char *name;
+    } types[] = {{&Entry_spec, "Entry"}, {&Thread_spec, "Thread"}, {&Core_spec, "Core"}, {&Method_spec, "Method"}};
+    for (size_t at = 0; at < sizeof types / sizeof *types; at++) {
+        PyObject *type = PyType_FromModuleAndSpec(module, types[at].spec, NULL);
+        if (!type || PyModule_AddObjectRef(module, types[at].name, type) < 0) {
+            Py_XDECREF(type);
+            return -1;
+        }
+        if (types[at].spec == &Method_spec)
+            state->method_type = (PyTypeObject *)type;
+        else if (types[at].spec == &Entry_spec)
+            state->entry_type = (PyTypeObject *)type;
+        else if (types[at].spec == &Thread_spec)
+            state->thread_type = (PyTypeObject *)type;
+        else
+            Py_DECREF(type);
+    }
+    PyObject *layout = Py_BuildValue("{s:i,s:i,s:i,s:i,s:i,s:i}", "SLOT_BYTES", SLOT_BYTES, "SLOT_BITS", SLOT_BITS, "CELL_BYTES", CELL_BYTES,
+                                     "CELL_BITS", CELL_BITS, "CELL_DATA_BYTES", CELL_DATA_BYTES, "NOTE_PAYLOAD", NOTE_PAYLOAD);
+    if (!layout)
+        return -1;
+    int added = PyModule_AddObjectRef(module, "LAYOUT", layout);
+    Py_DECREF(layout);
+    if (added < 0)
+        return -1;
+    static const struct {
+        const char *name;
+        int value;
+    } kinds[] = {{"ASK_NOTHING", ASK_NOTHING},   {"ASK_NUMBER", ASK_NUMBER},     {"ASK_BUFFER", ASK_BUFFER},
+                 {"ASK_PYTHON", ASK_PYTHON},     {"FINISH_NOTHING", FINISH_NOTHING}, {"FINISH_BYTES", FINISH_BYTES},
+                 {"FINISH_COUNT", FINISH_COUNT}, {"FINISH_ALL", FINISH_ALL},     {"FINISH_PYTHON", FINISH_PYTHON}};
+    for (size_t at = 0; at < sizeof kinds / sizeof *kinds; at++)
+        if (PyModule_AddIntConstant(module, kinds[at].name, kinds[at].value) < 0)
+            return -1;
+    return 0;
+}
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    ModuleState *state = PyModule_GetState(module);
+    Py_VISIT(state->method_type);
+    Py_VISIT(state->entry_type);
+    Py_VISIT(state->thread_type);
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    ModuleState *state = PyModule_GetState(module);
+    Py_CLEAR(state->method_type);
+    Py_CLEAR(state->entry_type);
+    Py_CLEAR(state->thread_type);
+    return 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+                                          {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED},
+#endif
+                                          {0, NULL}};
+static struct PyModuleDef module_def = {.m_base = PyModuleDef_HEAD_INIT,
+                                        .m_name = "_core",
+                                        .m_doc = "The C core of the agent; see core.py.",
+                                        .m_size = sizeof(ModuleState),
+                                        .m_traverse = module_traverse,
+                                        .m_clear = module_clear,
+                                        .m_slots = module_slots};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&module_def);
+}
