@@ -32,7 +32,7 @@ def _run(*command: str | Path, cwd: Path, ok: bool = True) -> subprocess.Complet
 
 def _copy_of_the_clone(folder: Path) -> Path:
     """Copy what a clone holds, without what was made in it. The build then leaves nothing in the clone."""
-    made = shutil.ignore_patterns(".git", ".venv", "__pycache__", "build", "dist", "*.egg-info", ".*_cache", ".hypothesis", "*.db")
+    made = shutil.ignore_patterns(".git", ".venv", "__pycache__", "build", "dist", "*.egg-info", "*.so", ".*_cache", ".hypothesis", "*.db")
     return Path(shutil.copytree(ROOT, folder / "a clone with spaces", ignore=made, symlinks=True))
 
 
