@@ -250,7 +250,7 @@ class Drain:
     def _block(self, process: Process, first: int, data: bytes) -> None:
         columns = self._columns(process, first, data)
         self.writer.calls(columns, process.bases)
-        self._count(process, columns)
+        self._count(process, columns["id"][0], data)
 
     def _columns(self, process: Process, first: int, data: bytes) -> Columns:
         """Return slots as the writer takes them."""
@@ -261,16 +261,11 @@ class Drain:
             columns["parent"] = [parent and self._call_id(process, parent - 1) for parent in columns["parent"]]
         return columns
 
-    def _count(self, process: Process, columns: Columns) -> None:
-        bases = process.bases
-        thread, socket = columns["thread"], columns["socket"]
-        if bases.thread:
-            thread = [number + bases.thread for number in thread]
-        if bases.socket:
-            socket = [number and number + bases.socket for number in socket]
-        self.tally.add(process.id, {**columns, "thread": thread, "socket": socket}, self.start_ns)
-        process.calls += len(thread)
-        self.calls_recorded += len(thread)
+    def _count(self, process: Process, first_id: int, data: bytes) -> None:
+        self.tally.add_slots(process.id, data, first_id, process.bases.thread, process.bases.socket, self.start_ns)
+        calls = len(data) // layout.SLOT_BYTES
+        process.calls += calls
+        self.calls_recorded += calls
 
     def _late(self, process: Process, number: int, slot: bytes) -> None:
         """Take in a call that was open when its neighbours were read."""
@@ -282,7 +277,7 @@ class Drain:
             process.calls -= 1
         else:
             self.writer.calls(columns, process.bases)
-        self._count(process, columns)
+        self._count(process, columns["id"][0], slot)
 
     def _show_open(self, process: Process, all_of_them: bool = False) -> None:
         now_ns = time.monotonic_ns()

@@ -1,6 +1,6 @@
 """Counts kept while recording: `summaries` and `levels`, so that nobody need scan the calls.
 
-Owns the arithmetic. Knows neither tape nor file: rows come in as numbers, rows go out as tuples.
+Owns the arithmetic. Knows the tape's layout, no file: slots come in, rows go out as tuples.
 The rules of both tables are in traces/schema.sql.
 """
 
@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from itertools import compress
 
 from ..traces import histogram_bin
+from .agent import layout
 from .agent.layout import OPERATIONS, OUTCOMES
+from .tape import slot_columns
+
+try:
+    from ._slots import aggregate as _aggregate
+except ImportError:  # not built
+    aggregate = None
+else:
+    aggregate = _aggregate
 
 MILLISECOND_NS = 1_000_000
 SHORT_NS = 8 * MILLISECOND_NS  # longer calls stand in no level
@@ -29,7 +38,9 @@ _OK = OUTCOMES["ok"]
 
 _ALIKE_COLUMNS = ("id", "thread", "socket", "outcome", "duration_ns", "begin")
 _ODD_COLUMNS = (*_ALIKE_COLUMNS[:4], "operation", "started_ns", "duration_ns", "timeout_ns", "begin", "end", "moved")
-BLOCKED, FRUITLESS, MOVED, OTHER = "blocked", "fruitless", "moved", "other"
+BLOCKED, FRUITLESS, MOVED, OTHER = _CLASSES = ("blocked", "fruitless", "moved", "other")
+_WAITING_SET = bytes(code in _WAITING for code in range(256))
+_MOVING_SET = bytes(code in _MOVING for code in range(256))
 
 
 def class_of(operation: int, outcome: int, duration_ns: int, timeout_ns: int, moved: int) -> str:
@@ -57,6 +68,16 @@ class _Summary:
     max_ns: int | None = None
     bytes: int = 0
     bins: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def take(self, calls: int, total_ns: int, least_ns: int, most_ns: int, bytes_: int, bins: Mapping[int, int]) -> None:
+        """Add finished calls."""
+        self.calls += calls
+        self.total_ns += total_ns
+        self.min_ns = least_ns if self.min_ns is None else min(self.min_ns, least_ns)
+        self.max_ns = most_ns if self.max_ns is None else max(self.max_ns, most_ns)
+        self.bytes += bytes_
+        for bin_, count in bins.items():
+            self.bins[bin_] += count
 
 
 Cell = list[int]  # calls, ns, bytes, first call, last call
@@ -104,6 +125,35 @@ class Tally:
         if any(alike):
             self._add_alike({name: list(compress(lists[name], alike)) for name in _ALIKE_COLUMNS})
         self._add_one_by_one({name: list(compress(lists[name], odd)) for name in _ODD_COLUMNS}, start_ns)
+
+    def add_slots(self, process: int, slots: bytes, first_id: int, thread_base: int, socket_base: int, start_ns: int) -> None:
+        """Count complete slots as they stand on the tape: the C way where it was built, else through `add`.
+
+        Args:
+            process: id of their process.
+            slots: whole slots.
+            first_id: id of the first; the others follow.
+            thread_base, socket_base: what makes the slots' numbers the file's ids.
+            start_ns: what to take from started_ns to get the run's time.
+        """
+        if aggregate is None:
+            columns = slot_columns(slots)
+            columns["id"] = list(range(first_id, first_id + len(columns["thread"])))
+            columns["thread"] = [number + thread_base for number in columns["thread"]]
+            columns["socket"] = [number and number + socket_base for number in columns["socket"]]
+            self.add(process, columns, start_ns)
+            return
+        levels, summaries = aggregate(slots, first_id, thread_base, socket_base, start_ns, _WAITING_SET, _MOVING_SET)
+        level0 = self._levels[0]
+        for bucket, thread, socket, class_, *cell in levels:
+            _merge(level0.setdefault(bucket, {}), (thread, socket, _CLASSES[class_]), cell)
+        for operation, outcome, calls, total_ns, least, most, bytes_, bins in summaries:
+            self._summary(process, operation, outcome).take(calls, total_ns, least, most, bytes_, bins)
+        last_ns = int.from_bytes(slots[-layout.SLOT_BYTES + 8 : -layout.SLOT_BYTES + 16], "little", signed=True)
+        self._latest_ns = max(self._latest_ns, last_ns - start_ns)
+
+    def _summary(self, process: int, operation: int, outcome: int | None) -> _Summary:
+        return self._summaries.setdefault((process, operation, outcome), _Summary())
 
     def _moved(self, columns: Mapping[str, list[int]]) -> list[int]:
         results = columns["result"]
@@ -165,21 +215,17 @@ class Tally:
         for kind, lasted in zip(kinds, durations, strict=True):
             lasting[kind].append(lasted)
         for (operation, outcome), values in lasting.items():
-            summary = self._summaries.setdefault((process, operation, outcome), _Summary())
-            summary.calls += len(values)
-            summary.total_ns += sum(values)
-            least, most = min(values), max(values)
-            summary.min_ns = least if summary.min_ns is None else min(summary.min_ns, least)
-            summary.max_ns = most if summary.max_ns is None else max(summary.max_ns, most)
+            bins: dict[int, int] = defaultdict(int)
             for lasted, count in Counter(values).items():
-                summary.bins[histogram_bin(lasted)] += count
+                bins[histogram_bin(lasted)] += count
+            self._summary(process, operation, outcome).take(len(values), sum(values), min(values), max(values), 0, bins)
         if any(moved):
             for (operation, outcome), bytes_ in zip(kinds, moved, strict=True):
                 self._summaries[process, operation, outcome].bytes += bytes_
 
     def add_unfinished(self, process: int, operation: int) -> None:
         """Count a call that had not returned when its process ended."""
-        self._summaries.setdefault((process, operation, None), _Summary()).calls += 1
+        self._summary(process, operation, None).calls += 1
 
     def summary_rows(self) -> Iterator[tuple[int, int, int | None, int, int, int | None, int | None, int, str]]:
         """Yield every row of `summaries` after its run_id."""

@@ -1,0 +1,3 @@
+def aggregate(
+    slots: bytes, first_id: int, thread_base: int, socket_base: int, start_ns: int, waiting: bytes, moving: bytes
+) -> tuple[list[tuple[int, int, int, int, int, int, int, int, int]], list[tuple[int, int, int, int, int, int, int, dict[int, int]]]]: ...
