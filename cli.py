@@ -28,8 +28,21 @@ COMMANDS = {
 }
 
 
+class _ReaderLeft(Exception):
+    """Whoever read our output has gone (`| head`)."""
+
+
 class FrontDoor(click.Group):
     """A group whose commands are modules, imported when called."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; click would turn a closed pipe into exit status 1."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise _ReaderLeft from error
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which people meet them."""
@@ -72,7 +85,6 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         status = front_door.main(list(arguments), prog_name="sockreel", standalone_mode=False)
-        sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.Abort:
@@ -85,8 +97,8 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader of our output left (`| head`): nothing is wrong. Python flushes stdout at exit.
+    except _ReaderLeft:
+        # Nothing is wrong. Python flushes stdout once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status if isinstance(status, int) else 0

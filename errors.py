@@ -16,4 +16,6 @@ class SockreelError(Exception):
     exit_status = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        # Names of files and labels of runs come from anywhere: what they hold must not reach the terminal as it is.
+        shown = (letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in " ".join(message.split()))
+        super().__init__("".join(shown))

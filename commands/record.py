@@ -101,7 +101,7 @@ def default_output(name: str) -> Path:
 )
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT|-m MODULE|COMMAND [ARGS]...")
 @click.pass_context
-def command(ctx: click.Context, program: tuple[str, ...], **options: Any) -> None:
+def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> None:
     """Run a program and record every socket call it makes.
 
     The program runs as it would without us: same arguments, environment, terminal and exit status.
