@@ -2,8 +2,9 @@
 
 Owns the three doors through which Python starts another program (`_posixsubprocess.fork_exec`,
 `os.execve`, `os.posix_spawn` and its sibling). A child that inherits the C environment needs
-nothing but that changes of PYTHONPATH leave our folder in it; one with an environment of its own gets our keys added, unless that environment holds an
-empty SOCKREEL_AGENT: then it is left alone and named in the trace.
+nothing but that changes of PYTHONPATH leave our folder in it; one with an environment of its own
+gets our keys added, unless that environment holds an empty SOCKREEL_AGENT: then it is left alone
+and named in the trace.
 """
 
 import os

@@ -60,7 +60,7 @@ Head, 4096 bytes, then `text_bytes` of text: strings in UTF-8, each ended by NUL
         72 ...  FAILED_MAX u32 numbers of failed calls segments, then as many of notes segments
 """
 
-import struct
+from _struct import Struct  # not `struct`: a program may have a module of that name, and imports it after us
 
 VERSION = 1
 MAGIC = b"SKTAPE\x00\x01"
@@ -70,9 +70,9 @@ NOTHING = -(2**63)
 SLOT_BYTES = 96
 SLOT_BITS = 13
 SLOTS = 1 << SLOT_BITS
-SLOT_OPEN = struct.Struct("<IIqqqqIIIH38xI")
+SLOT_OPEN = Struct("<IIqqqqIIIH38xI")
 SLOT_DONE_AT = 56
-SLOT_DONE = struct.Struct("<qqqiHH4xI")
+SLOT_DONE = Struct("<qqqiHH4xI")
 SLOT_PEER_AT = 48
 SLOT_STATE_AT = 92
 SLOT_FIELDS = "IIqqqqIIIH2xqqqiHH4xI"
@@ -81,10 +81,10 @@ CELL_BYTES = 320
 CELL_BITS = 11
 CELLS = 1 << CELL_BITS
 CELL_DATA_BYTES = 284
-CELL = struct.Struct("<H2xII4xqQ284sI")
+CELL = Struct("<H2xII4xqQ284sI")
 
 HEAD_BYTES = 4096
-HEAD = struct.Struct("<8sIIIIqqqQIIII")
+HEAD = Struct("<8sIIIIqqqQIIII")
 HEAD_LOST_AT = 48
 HEAD_FAULTS_AT = 56
 HEAD_FAILED_AT = {"c": 64, "n": 68}

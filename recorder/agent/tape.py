@@ -5,7 +5,7 @@ Nothing here takes a lock: numbers come from atomic counters, so threads, signal
 garbage collector may enter at any point.
 """
 
-import ctypes
+import _ctypes
 import errno
 import itertools
 import os
@@ -13,28 +13,69 @@ import time
 
 from . import layout
 
-_open, _close, _link, _rename, _unlink, _write = os.open, os.close, os.link, os.rename, os.unlink, os.write
+_open, _close, _link, _rename, _unlink, _write, _stat = os.open, os.close, os.link, os.rename, os.unlink, os.write, os.stat
 _reserve = os.posix_fallocate
 _getpid, _getppid = os.getpid, os.getppid
 _monotonic_ns, _time_ns = time.monotonic_ns, time.time_ns
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_mmap = _libc.mmap
-_mmap.restype = ctypes.c_void_p
-_mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
-_munmap = _libc.munmap
-_munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+
+# What `ctypes` is made of: that module's name is left to the program, which may have one of its own.
+
+
+class _Char(_ctypes._SimpleCData):
+    _type_ = "c"
+
+
+class _Int(_ctypes._SimpleCData):
+    _type_ = "i"
+
+
+class _Long(_ctypes._SimpleCData):
+    _type_ = "l"
+
+
+class _Size(_ctypes._SimpleCData):
+    _type_ = "L"
+
+
+class _Address(_ctypes._SimpleCData):
+    _type_ = "P"
+
+
+class _Library:
+    """The C library, as `_ctypes` wants to see one."""
+
+    _handle = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
+
+
+class _Mmap(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _restype_ = _Address
+    _argtypes_ = (_Address, _Size, _Int, _Int, _Int, _Long)
+
+
+class _Munmap(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL
+    _restype_ = _Int
+    _argtypes_ = (_Address, _Size)
+
+
+_mmap = _Mmap(("mmap", _Library()))  # type: ignore[arg-type]
+_munmap = _Munmap(("munmap", _Library()))  # type: ignore[arg-type]
 _PROT_READ_WRITE = 3
 _MAP_SHARED = 1
 _MAP_POPULATE = 0x8000
-_MAP_FAILED = ctypes.c_void_p(-1).value
+_MAP_FAILED = _Address(-1).value
 
 
 def _mapping_type(size):
     """Return a type of `size` mapped bytes that gives its memory back when nobody holds it any more."""
 
-    class Mapping(ctypes.c_char * size):
-        def __del__(self, munmap=_munmap, size=size, addressof=ctypes.addressof):
+    class Mapping(_ctypes.Array):
+        _type_ = _Char
+        _length_ = size
+
+        def __del__(self, munmap=_munmap, size=size, addressof=_ctypes.addressof):
             munmap(addressof(self), size)
 
     return Mapping
@@ -54,7 +95,7 @@ def map_file(descriptor, size):
     """
     address = _mmap(None, size, _PROT_READ_WRITE, _MAP_SHARED | _MAP_POPULATE, descriptor, 0)
     if address == _MAP_FAILED:
-        raise OSError(ctypes.get_errno(), "mmap")
+        raise OSError(_ctypes.get_errno(), "mmap")
     return _MAPPINGS[size].from_address(address)
 
 
@@ -65,9 +106,12 @@ def _publish(private, path):
     except FileExistsError:
         raise
     except OSError:
-        if os.path.exists(path):
+        try:
+            _stat(path)
+        except FileNotFoundError:
+            _rename(private, path)
+        else:
             raise FileExistsError(errno.EEXIST, path)
-        _rename(private, path)
 
 
 class Tape:
@@ -104,13 +148,14 @@ class Tape:
         name = "%d-%x" % (_getpid(), self._started_ns)
         realtime_ns = _time_ns() - (_monotonic_ns() - self._started_ns)
         strings = b"".join(_encode(part) + b"\0" for part in (self.parent, *text))
+        forked = bool(self.parent)
         head = layout.HEAD.pack(
-            layout.MAGIC, layout.VERSION, _getpid(), _getppid(), len(strings), self._started_ns, realtime_ns, 0, 0, 0, bool(self.parent), 0, 0
+            layout.MAGIC, layout.VERSION, _getpid(), _getppid(), len(strings), self._started_ns, realtime_ns, 0, 0, 0, forked, 0, 0
         )
         content = head + bytes(layout.HEAD_BYTES - len(head)) + strings
         problem = None
         for folder in self.folders:
-            path = os.path.join(folder, name + ".head")
+            path = "%s/%s.head" % (folder, name)
             try:
                 try:
                     head = self._create(path, len(content), layout.HEAD_BYTES, content)
