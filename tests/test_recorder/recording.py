@@ -158,8 +158,8 @@ class Recorder:
         """
         arguments, path = self._command(command, options, output, python)
         done = subprocess.run(
-            arguments, capture_output=True, text=True, env=environment(env), cwd=cwd or self.folder, input=stdin or "", timeout=PATIENCE_S * 2,
-            errors="surrogateescape",
+            arguments, capture_output=True, text=True, env=environment(env), cwd=cwd or self.folder, input=stdin or "",
+            timeout=PATIENCE_S * 2, errors="surrogateescape",
         )  # fmt: skip
         recorded = Recorded(done.returncode, done.stdout, done.stderr, path)
         if whole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import ssl
 import subprocess
@@ -32,7 +33,7 @@ def test_a_reused_descriptor_is_a_new_socket_each_time(record: Recorder) -> None
     rows = sockets(done)
     assert len(rows) == 5 and len({row["fd"] for row in rows}) == 1 and len({row["local"] for row in rows}) == 5
     assert [row["closed_by"] for row in rows] == ["close"] * 5
-    assert all(before["closed_ns"] <= after["opened_ns"] for before, after in zip(rows, rows[1:], strict=False))
+    assert all(before["closed_ns"] <= after["opened_ns"] for before, after in itertools.pairwise(rows))
     assert [row["socket_id"] for row in done.calls(operation="bind")] == [row["id"] for row in rows]
 
 

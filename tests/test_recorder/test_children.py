@@ -216,7 +216,9 @@ def test_a_preforking_server_hands_its_listener_to_all_workers(record: Recorder)
     accepts = done.calls(operation="accept")
     assert len(accepts) == 3 and len({row["process_id"] for row in accepts}) == 3
     for accept in accepts:
-        (row,) = done.rows("SELECT s.*, l.origin AS of FROM sockets s JOIN sockets l ON l.id = s.parent_id WHERE s.id = ?", accept["result"])
+        (row,) = done.rows(
+            "SELECT s.*, l.origin AS of FROM sockets s JOIN sockets l ON l.id = s.parent_id WHERE s.id = ?", accept["result"]
+        )
         assert row["process_id"] == accept["process_id"] and row["of"] == "inherited" and row["role"] == "accepted"
         assert [call["result"] for call in done.calls(operation="recv", socket_id=row["id"])] == [5]
 

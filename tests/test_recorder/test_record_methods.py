@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from .playing import interpreter
-from .recording import PROGRAMS, Recorded, Recorder, environment
+from .recording import PROGRAMS, Recorded, Recorder, environment, flaws
 
 PROGRAM = PROGRAMS / "outcomes.py"
 CASES = re.findall(r"^def (case_\w+)", PROGRAM.read_text(), re.MULTILINE)
@@ -18,11 +18,14 @@ VERSIONS = ["3.8", "3.9", "3.10", "3.12", "3.13"]
 NESTED = ("talk", "answer")
 
 
-@pytest.fixture(scope="module")
-def recorded(record_once: Recorder) -> Recorded:
-    """All cases under this Python."""
-    done = record_once(PROGRAM)
-    assert done.status == 0, done
+@pytest.fixture(scope="module", params=["c", "python"])
+def recorded(record_once: Recorder, request: pytest.FixtureRequest) -> Recorded:
+    """All cases under this Python, once per core."""
+    done = record_once(PROGRAM, options=["--core", request.param], whole=False)
+    if request.param == "c" and done.status and not done.out:
+        pytest.skip(f"there is no C core here: {done.err}")
+    assert done.status == 0 and flaws(done.path) == [], done
+    assert done.run["core"] == request.param
     return done
 
 

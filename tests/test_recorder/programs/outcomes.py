@@ -4,6 +4,8 @@ Knows nothing of who may be watching. Every function `case_...` makes calls on i
 what the call gave it, what came of it. Preparations stand in other functions, so their calls have other sites.
 Prints the results and messages as it saw them, which must not depend on anybody watching, then the list as JSON.
 """
+# Runs under Python 3.8, too.
+# ruff: noqa: UP031, UP041, RUF059
 
 import array
 import contextlib
