@@ -26,6 +26,7 @@ from .values import (
     Site,
     Span,
     Spin,
+    Standstill,
     Story,
     Window,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Site",
     "Span",
     "Spin",
+    "Standstill",
     "Story",
     "Wait",
     "Window",

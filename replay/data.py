@@ -25,6 +25,7 @@ def story_json(story: Story) -> dict[str, Any]:
         "threads_left_out": story.more_threads,
         "sockets_left_out": story.more_sockets,
         "calls_complete": story.complete,
+        "long_calls_left_out": story.more_calls,
         "calls": [_span(span) for span in story.calls],
         "spins": [asdict(spin) for spin in story.spins],
         "exchanges": [{**asdict(exchange), "latency_ns": exchange.latency_ns} for exchange in story.exchanges],

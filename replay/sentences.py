@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .compare import Comparison
-from .values import Site, Span, Story
+from .values import Standstill, Story
 from .waits import Wait
 from .words import brief, counted, duration, percent
 
@@ -51,31 +51,30 @@ def _of_half_blocking(story: Story, title: str) -> list[str]:
 
 
 def _of_blocking(story: Story, title: str) -> list[str]:
-    blocked = [call for call in story.calls if call.kind == "blocked"]
-    if not blocked:
-        return [f"{title} was never blocked: no call that could wait took 0.1 ms or more."] if not story.facts.blocked_ns else []
-    groups: dict[tuple[str, Site | None], list[Span]] = {}
-    for call in blocked:
-        groups.setdefault((call.operation, call.site), []).append(call)
-    ranked = sorted(groups.items(), key=lambda item: -sum(call.duration_ns for call in item[1]))
-    parts = []
-    for (operation, site), calls in ranked[:2]:
-        longest = max(calls, key=lambda call: call.duration_ns)
-        on = f" on {brief(story.names[longest.socket_id])}" if longest.socket_id in story.names else ""
-        where = f" ({brief(site.short)})" if site else ""
-        open_still = ", which never returned" if longest.unfinished else ""
-        if len(calls) == 1:
-            parts.append(f"{duration(longest.duration_ns)} in one {operation}{on}{where}{open_still}")
-        else:
-            parts.append(f"{duration(sum(call.duration_ns for call in calls))} in {counted(len(calls), operation + ' call')}{where}, "
-                         f"the longest {duration(longest.duration_ns)}{on}{open_still}")
     whole = story.facts.blocked_ns
-    if len({call.thread_id for call in blocked}) == 1:
+    if not whole:
+        return [f"{title} was never blocked: no call that could wait took 0.1 ms or more."]
+    if not story.standstills:
+        return [f"{title} stood still in calls for {duration(whole)}, in none of them for 8 ms or more."]
+    if story.blocked_threads == 1:
         share = f"{percent(min(1.0, whole / max(1, story.end_ns)))} of its time, "
     else:
-        share = f"in {len({call.thread_id for call in blocked})} threads together, "
+        share = f"in {story.blocked_threads:,} threads together, "
+    parts = [_standstill_words(found, story) for found in story.standstills[:2]]
     return [f"{title} stood still in calls for {duration(whole)}, {share}waiting for somebody to connect, speak or listen: "
             f"{'; '.join(parts)}."]
+
+
+def _standstill_words(found: Standstill, story: Story) -> str:
+    longest = found.longest
+    on = f" on {brief(story.names[longest.socket_id])}" if longest.socket_id in story.names else ""
+    where = f" ({brief(found.site.short)})" if found.site else ""
+    open_still = ", which never returned" if longest.unfinished else ""
+    if found.calls == 1:
+        return f"{duration(found.ns)} in one {brief(found.operation)}{on}{where}{open_still}"
+    long = "" if story.complete else " of 8 ms or more"
+    return (f"{duration(found.ns)} in {counted(found.calls, f'{brief(found.operation)} call')}{long}{where}, "
+            f"the longest {duration(longest.duration_ns)}{on}{open_still}")
 
 
 def _of_polling(story: Story, title: str) -> list[str]:
@@ -165,6 +164,8 @@ def _of_trust(comparison: Comparison) -> list[str]:
         said.append("No client was watched: latencies are the server's own, from its first receive of a request to its last send; "
                     "how long a request waited before that is not known.")
     for story, title in zip(comparison.stories, comparison.titles, strict=True):
+        if story.more_calls:
+            said.append(f"Who waited for whom in {title} was sought among its {len(story.calls):,} longest calls only.")
         if story.facts.lost:
             said.append(f"{title} lost {counted(story.facts.lost, 'call')}: its counts are too low.")
         cost = (story.facts.call_cost_ns or 0) * story.facts.calls

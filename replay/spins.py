@@ -6,13 +6,14 @@ values, no file.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
 from .density import Grid
 from .reading import Fold
-from .values import KIND_INDEX, Span, Spin
+from .values import KIND_INDEX, Site, Span, Spin
 
 GAP_NS = 8_000_000
 """Between two calls of a thread, so much time is told as a gap: it slept, computed or waited elsewhere."""
@@ -86,35 +87,29 @@ def gaps_of_calls(calls: Sequence[Span]) -> tuple[Span, ...]:
     for call in calls:
         last = before.get(call.thread_id)
         if last is not None and call.started_ns - last.ended_ns >= GAP_NS and not last.unfinished:
-            gaps.append(_gap(last.call_id, call.thread_id, last, last.ended_ns, call.started_ns))
+            gaps.append(_gap(last.call_id, call.thread_id, last.socket_id, last.site, last.ended_ns, call.started_ns))
         if last is None or call.ended_ns >= last.ended_ns:
             before[call.thread_id] = call
     return tuple(gaps)
 
 
-def _gap(call_id: int, thread_id: int, last: Span | None, start_ns: int, end_ns: int, socket_id: int | None = None) -> Span:
-    return Span(call_id, thread_id, last.socket_id if last else socket_id, "", "", "ok", "other", start_ns, end_ns,
-                site=last.site if last else None)
+def _gap(call_id: int, thread_id: int, socket_id: int | None, site: Site | None, start_ns: int, end_ns: int) -> Span:
+    return Span(call_id, thread_id, socket_id, "", "", "ok", "other", start_ns, end_ns, site=site)
 
 
-def gaps_of_grid(grid: Grid, processes: dict[int, int], sockets: dict[int, int]) -> tuple[Span, ...]:
-    """Return the stretches of cells in which a thread made no call, with the socket last seen busy before each.
+def gaps_of_grid(grid: Grid) -> tuple[Span, ...]:
+    """Return the stretches of cells in which a thread made no call, as far as a density shows them.
 
-    Args:
-        processes: thread id -> process id.
-        sockets: socket id -> process id.
+    The socket is the one seen busy last. A density does not say which thread was on a socket: with
+    several threads it stays unknown.
     """
-    last_busy = [(index, number) for (kind, number), cells in grid.lanes.items() if kind == "socket" for index in cells]
-    last_busy.sort()
+    threads = [number for kind, number in grid.lanes if kind == "thread"]
+    busy = sorted((index, number) for (kind, number), cells in grid.lanes.items() if kind == "socket" for index in cells)
     gaps = []
-    for (kind, thread_id), cells in grid.lanes.items():
-        if kind != "thread":
-            continue
-        indexes = sorted(cells)
-        for index, following in pairwise(indexes):
+    for thread_id in threads:
+        for index, following in pairwise(sorted(grid.lanes["thread", thread_id])):
             start_ns, end_ns = grid.origin_ns + (index + 1) * grid.cell_ns, grid.origin_ns + following * grid.cell_ns
             if end_ns - start_ns >= GAP_NS:
-                socket_id = next((number for at, number in reversed(last_busy)
-                                  if at <= index and sockets.get(number) == processes.get(thread_id)), None)
-                gaps.append(_gap(0, thread_id, None, start_ns, end_ns, socket_id))
+                at = bisect_left(busy, (index + 1, 0)) if len(threads) == 1 else 0
+                gaps.append(_gap(0, thread_id, busy[at - 1][1] if at else None, None, start_ns, end_ns))
     return tuple(sorted(gaps, key=lambda gap: gap.started_ns))

@@ -7,6 +7,7 @@ long calls where they are millions. Reads through the trace given, draws nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from heapq import heappush, heappushpop
 from typing import Any, Literal
 
 from ..traces import Run, Trace
@@ -14,7 +15,7 @@ from ..traces.report import blind_spots, command_words
 from .density import Grid, few_calls, grid_from_calls, grid_from_levels, grid_from_scan, level_for
 from .reading import Reader, damaged
 from .spins import gaps_of_calls, gaps_of_grid, spins_of_calls, spins_of_grid
-from .values import KIND_INDEX, Exchange, Facts, Lane, Mark, Span, Story, Window
+from .values import KIND_INDEX, Exchange, Facts, Lane, Mark, Site, Span, Standstill, Story, Window
 
 TELL_ALL = 50_000
 """So many calls of a window are told one by one; of more, only the long and the unfinished ones."""
@@ -49,46 +50,75 @@ def load_story(
         reader = Reader(trace, run)
         window = window or Window(0, reader.end_ns)
         exchanges, measured_by = reader.exchanges(requests)
-        calls, grid, complete = _tell(reader, window, resolution, source)
+        still = _Standstills()
+        calls, grid, complete, more_calls = _tell(reader, window, resolution, source, still)
         lanes = _Lanes(reader, window, grid, calls, _clients(exchanges))
         own_threads, more_threads = lanes.threads(max_threads, threads)
         own_sockets, more_sockets = lanes.sockets(max_sockets, sockets)
         if complete:
             spins, gaps = spins_of_calls(calls, list(reader.folds(window))), gaps_of_calls(calls)
         else:
-            spins = spins_of_grid(grid)
-            gaps = gaps_of_grid(grid, {id_: thread.process_id for id_, thread in reader.threads.items()},
-                                {id_: row["process_id"] for id_, row in reader.sockets.items()})
+            spins, gaps = spins_of_grid(grid), gaps_of_grid(grid)
         return Story(
             facts=_facts(reader), end_ns=reader.end_ns, window=window, threads=own_threads, sockets=own_sockets,
-            more_sockets=more_sockets, more_threads=more_threads, calls=tuple(calls), complete=complete, spins=spins, gaps=gaps,
-            exchanges=exchanges, measured_by=measured_by, counts=reader.counts, cpu=reader.cpu(), names=lanes.names)
+            more_sockets=more_sockets, more_threads=more_threads, calls=tuple(calls), complete=complete, more_calls=more_calls,
+            standstills=still.ranked(), blocked_threads=len(still.threads), spins=spins, gaps=gaps,
+            exchanges=exchanges, measured_by=measured_by, counts=reader.counts, cpu=reader.cpu(), names=lanes.names,
+            closings={id_: row["closed_ns"] for id_, row in reader.sockets.items() if row["closed_ns"] is not None})
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error
 
 
-def _tell(reader: Reader, window: Window, resolution: int, source: Source) -> tuple[list[Span], Grid, bool]:
-    """Return the calls to tell one by one, the density of all, and whether the former are all there are."""
+class _Standstills:
+    """Blocked calls summed up by operation and site while they are read."""
+
+    def __init__(self) -> None:
+        self.sums: dict[tuple[str, Site | None], Standstill] = {}
+        self.threads: set[int] = set()
+
+    def add(self, call: Span) -> None:
+        """Take a call, blocked or not."""
+        if call.kind != "blocked":
+            return
+        self.threads.add(call.thread_id)
+        key = call.operation, call.site
+        old = self.sums.get(key)
+        longest = call if old is None or call.duration_ns > old.longest.duration_ns else old.longest
+        self.sums[key] = Standstill(*key, (old.calls if old else 0) + 1, (old.ns if old else 0) + call.duration_ns, longest)
+
+    def ranked(self) -> tuple[Standstill, ...]:
+        """Return the sums, the most time first."""
+        return tuple(sorted(self.sums.values(), key=lambda found: -found.ns))
+
+
+def _tell(reader: Reader, window: Window, resolution: int, source: Source, still: _Standstills) -> tuple[list[Span], Grid, bool, int]:
+    """Return the calls to tell one by one, the density of all, whether the former are all, and how many long ones are left out."""
     extent = reader.extent
     cell_ns = max(1, -(-window.length_ns // (resolution * CELLS_A_COLUMN)))
     calls: list[Span] | None = None
     if source == "auto" and extent.has_levels and extent.counted > TELL_ALL:
-        calls = few_calls(reader, window, TELL_ALL)
+        if window.start_ns > 0 or window.end_ns < reader.end_ns:
+            calls = few_calls(reader, window, TELL_ALL)
     elif source == "calls" or (source == "auto" and reader.calls_up_to(window, TELL_ALL + 1) <= TELL_ALL):
         calls = list(reader.calls(window, extent.first_id, extent.last_id))
     if calls is not None:
-        return calls, grid_from_calls(calls, reader, window, cell_ns), True
+        for call in calls:
+            still.add(call)
+        return calls, grid_from_calls(calls, reader, window, cell_ns), True, 0
     level = level_for(window, resolution)
     if not extent.has_levels or (level is None and source == "auto" and extent.counted <= SCAN_UP_TO):
         grid = grid_from_scan(reader, window, cell_ns)
     else:
         grid = grid_from_levels(reader, window, level or 0)
-    kept: list[Span] = []
+    kept: list[tuple[int, int, Span]] = []  # a heap: the shortest leaves first
+    seen = 0
     for call in reader.long_calls(window):
+        seen += 1
+        still.add(call)
         grid.add_call(call.thread_id, call.socket_id, call.kind, call.started_ns, call.ended_ns, call.bytes)
-        if len(kept) < LONG_KEPT or call.unfinished:
-            kept.append(call)
-    return sorted(kept, key=lambda call: (call.started_ns, call.call_id)), grid, False
+        (heappush if len(kept) < LONG_KEPT else heappushpop)(kept, (call.duration_ns, call.call_id, call))
+    told = sorted((call for _, _, call in kept), key=lambda call: (call.started_ns, call.call_id))
+    return told, grid, False, seen - len(told)
 
 
 def _clients(exchanges: Sequence[Exchange]) -> dict[int, str]:

@@ -136,8 +136,8 @@ def _draw_story(page: Page, story: Story, axis: Axis, frame: Frame, look: Look) 
     add("sockets", [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), _socket_words(lane))
                     for lane in story.sockets], _and_more(story.more_sockets, "socket", "less active"))
     shown = list(clients.items())[:MOST_CLIENTS]
-    closings = {lane.id: lane.closed_ns for lane in story.sockets if lane.closed_ns is not None}
-    add("clients", [Row(visible(name), paint_client(own, axis, look, closings, story.end_ns), pause_words(own)) for name, own in shown],
+    add("clients", [Row(visible(name), paint_client(own, axis, look, story.closings, story.end_ns), pause_words(own))
+                    for name, own in shown],
         _and_more(len(clients) - len(shown), "client", "not shown"))
     if not story.threads and not story.sockets:
         page.line("  no socket call" + ("" if story.facts.calls == 0 else " in this window"))

@@ -131,6 +131,17 @@ class Spin:
 
 
 @dataclass(frozen=True, slots=True)
+class Standstill:
+    """Blocked calls of one operation at one site, taken together: how many, how long in all, and the longest."""
+
+    operation: str
+    site: Site | None
+    calls: int
+    ns: int
+    longest: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """What happened in one lane during [start_ns, end_ns): calls begun and time spent, per class of KINDS."""
 
@@ -276,9 +287,15 @@ class Story:
         end_ns: where the run ends, or as far as the trace knows.
         window: what the lanes cover.
         threads, sockets: lanes, the most important first for sockets.
-        more_sockets: sockets that are left out, being less active.
+        more_sockets, more_threads: lanes that are left out, being less active.
         calls: told one by one: all of the window if `complete`, else the long and unfinished ones.
+        more_calls: long ones that are left out, being shorter than those told.
+        standstills: blocked calls by operation and site, the most time first; of all calls if
+            `complete`, else of the long ones. blocked_threads: how many threads they were in.
+        spins, gaps: what threads did instead of getting something.
         exchanges: of the clients; `measured_by` says who saw them.
+        counts: of the whole run.
+        names, closings: of every socket, by id: what to call it, and when it was closed.
     """
 
     facts: Facts
@@ -290,6 +307,9 @@ class Story:
     more_threads: int
     calls: tuple[Span, ...]
     complete: bool
+    more_calls: int
+    standstills: tuple[Standstill, ...]
+    blocked_threads: int
     spins: tuple[Spin, ...]
     gaps: tuple[Span, ...]
     exchanges: tuple[Exchange, ...]
@@ -297,6 +317,7 @@ class Story:
     counts: tuple[Count, ...]
     cpu: Cpu | None
     names: dict[int, str] = field(default_factory=dict)
+    closings: dict[int, int] = field(default_factory=dict)
 
 
 def _sums(columns: tuple[Counts, ...]) -> Counts:

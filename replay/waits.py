@@ -5,8 +5,10 @@ Owns how a wait is blamed on a call. Reads stories, no file; draws nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Literal
 
 from .spins import GAP_NS
@@ -52,12 +54,12 @@ def find_waits(story: Story) -> tuple[Wait, ...]:
     threads = _Threads(story)
     waits = []
     for exchange in story.exchanges:
-        if exchange.sent_ns is None or exchange.n == 0:
+        if exchange.sent_ns is None or exchange.n == 0 or (exchange.answered_ns is None and story.measured_by != "client"):
             continue
         end_ns = exchange.answered_ns if exchange.answered_ns is not None else _given_up(exchange, story)
         serving = threads.of(exchange)
         causes: dict[tuple[str, str, int | None, Site | None], int] = {}
-        for how, span in threads.hold_ups(serving):
+        for how, span in threads.hold_ups(serving, exchange.sent_ns, end_ns):
             held_ns = min(span.ended_ns, end_ns) - max(span.started_ns, exchange.sent_ns)
             if held_ns > 0 and _is_foreign(span, exchange):
                 key = (how, span.operation, span.socket_id, span.site)
@@ -76,8 +78,7 @@ def find_waits(story: Story) -> tuple[Wait, ...]:
 def _given_up(exchange: Exchange, story: Story) -> int:
     """Return when an unanswered client was gone: when the server closed its socket, else when the run ended."""
     assert exchange.sent_ns is not None
-    closed = next((lane.closed_ns for lane in story.sockets if lane.id == exchange.socket_id), None)
-    return max(exchange.sent_ns, closed if closed is not None else story.end_ns)
+    return max(exchange.sent_ns, story.closings.get(exchange.socket_id or 0, story.end_ns))
 
 
 def _is_foreign(span: Span, exchange: Exchange) -> bool:
@@ -104,6 +105,11 @@ class _Threads:
         for gap in story.gaps:
             self._hold_ups.setdefault(gap.thread_id, []).append(("busy", gap))
         self._only = {lane.id for lane in story.threads} if len(story.threads) == 1 else set()
+        self._reach: dict[int, list[int]] = {}
+        for thread, hold_ups in self._hold_ups.items():
+            hold_ups.sort(key=lambda hold_up: hold_up[1].started_ns)
+            # How far the hold-ups up to each one reach: never falls, so that those before a moment are found at once.
+            self._reach[thread] = list(accumulate((span.ended_ns for _, span in hold_ups), max))
 
     def of(self, exchange: Exchange) -> Iterable[int]:
         """Return the threads that serve an exchange: the one that took it up, else those seen on its socket, else who accepts."""
@@ -113,6 +119,12 @@ class _Threads:
             return self._by_socket[exchange.socket_id]
         return self._only or (self._accepting if len(self._accepting) == 1 else set())
 
-    def hold_ups(self, threads: Iterable[int]) -> Sequence[tuple[str, Span]]:
-        """Return where threads were held up."""
-        return [hold_up for thread in threads for hold_up in self._hold_ups.get(thread, ())]
+    def hold_ups(self, threads: Iterable[int], start_ns: int, end_ns: int) -> Iterator[tuple[str, Span]]:
+        """Yield where threads were held up between two moments."""
+        for thread in threads:
+            hold_ups = self._hold_ups.get(thread, [])
+            for how, span in islice(hold_ups, bisect_right(self._reach.get(thread, []), start_ns), None):
+                if span.started_ns >= end_ns:
+                    break
+                if span.ended_ns > start_ns:
+                    yield how, span

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from sockreel.replay import Comparison, Story, compare_stories, load_story, sentences
 from sockreel.tests.synthetic import MS, US, Recording, S, Site
 from sockreel.traces import open_trace
@@ -114,6 +115,42 @@ def test_a_server_that_sleeps_between_calls_is_named_as_busy(tmp_path: Path) -> 
     ((wait,),) = compare_stories([story]).waits
     assert (wait.how, wait.socket_id, wait.site and wait.site.line) == ("busy", 1, 7)
     assert 389 * MS <= wait.held_ns <= 390 * MS
+
+
+def test_with_many_calls_a_density_blames_nobody_it_did_not_see(tmp_path: Path) -> None:
+    """Two threads pause, each after its own client: from levels it is not known who was on which socket, so no name is given."""
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("two")
+        one, two = run.thread("one"), run.thread("two")
+        a, b = run.socket(4, peer="127.0.0.1:1"), run.socket(5, peer="127.0.0.1:2")
+        for thread, socket in ((one, a), (two, b)):
+            run.spin(thread, "recv", socket, at_ns=0, until_ns=64 * MS, every_ns=100 * US)
+            run.call(thread, "sendall", socket, at_ns=600 * MS, result=5)
+        run.exchange("a", 1, a, sent_ns=70 * MS, answered_ns=601 * MS)
+        run.finish(S)
+    with open_trace(tmp_path / "t.db") as trace:
+        story = load_story(trace, trace.runs()[0], source="levels")
+    assert len(story.gaps) >= 2
+    assert compare_stories([story]).waits == ((),)
+
+
+def test_standstills_count_every_long_call_though_few_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 50 blocked receives the ten longest are kept one by one; the sentence counts all, and says what was left out."""
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("slow")
+        thread, socket = run.thread(), run.socket(4, peer="127.0.0.1:1")
+        for number in range(50):
+            run.call(thread, "recv", socket, at_ns=number * 100 * MS, duration_ns=(9 + number) * MS, result=5, site=SITE)
+        run.finish(5 * S)
+    monkeypatch.setattr("sockreel.replay.story.LONG_KEPT", 10)
+    with open_trace(tmp_path / "t.db") as trace:
+        story = load_story(trace, trace.runs()[0], source="levels")
+    assert [call.duration_ns for call in story.calls] == [(9 + number) * MS for number in range(40, 50)]
+    (found,) = story.standstills
+    assert (found.calls, found.ns, story.more_calls) == (50, sum(9 + number for number in range(50)) * MS, 40)
+    said = " ".join(sentences(compare_stories([story])))
+    assert "1.68 s in 50 recv calls of 8 ms or more (app.py:7), the longest 58.0 ms on fd 4 127.0.0.1:1" in said
+    assert "among its 10 longest calls only" in said
 
 
 def test_without_a_workload_requests_are_numbered_by_connection(tmp_path: Path) -> None:
