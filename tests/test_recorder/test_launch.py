@@ -169,7 +169,8 @@ def test_payloads_are_kept_as_far_as_asked(record: Recorder) -> None:
 @pytest.mark.parametrize(
     ("command", "says"),
     [(["true"], "nothing was recorded"), ([sys.executable, "-I", "-c", "import socket; socket.socket().close()"], "-I"),
-     ([sys.executable, "-E", "-c", "pass"], "-E"), ([sys.executable, "-SB", "-c", "pass"], "-S"), (["sh", "-c", "exit 9"], "nothing was recorded")],
+     ([sys.executable, "-E", "-c", "pass"], "-E"), ([sys.executable, "-SB", "-c", "pass"], "-S"),
+     (["sh", "-c", "exit 9"], "nothing was recorded")],
     ids=["true", "-I", "-E", "-SB", "sh"],
 )  # fmt: skip
 def test_what_cannot_be_recorded_is_said_in_one_line_and_its_status_passed_on(record: Recorder, command: list[str], says: str) -> None:
