@@ -56,11 +56,79 @@ _Static_assert(offsetof(Slot, duration_ns) == 56, "slot");
 _Static_assert(sizeof(Cell) == CELL_BYTES, "cell");
 
 static inline int64_t
-now_ns(void)
+clock_ns(void)
 {
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);
     return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+}
+
+/* The time without asking for it each time: the processor's counter, tied to CLOCK_MONOTONIC at least once a
+ * millisecond. Only where the kernel itself keeps time by that counter (and so has checked that it is steady
+ * and the same on all processors); otherwise `ticks` stays off. */
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#define TICKS() ((int64_t)__rdtsc())
+#else
+#define TICKS() ((int64_t)0)
+#endif
+#define TIE_NS 1000000
+#define CLOSE_TICKS 1000 /* a tie is two readings this near to each other */
+#define MEASURE_NS 20000000 /* a stretch this long tells the counter's rate to 5 in a million */
+
+typedef struct {
+    int on;
+    int64_t tied_ticks, tied_ns; /* the same moment on both */
+    int64_t since_ticks, since_ns; /* where the measured stretch began */
+    int64_t reach_ticks;           /* how far from the tie the rate may be used; 0: no rate yet */
+    uint64_t rate;                 /* nanoseconds a tick, times 2**32 */
+    int64_t latest_ns;
+} Clock;
+
+static int64_t
+tie(Clock *clock)
+{
+    int64_t ticks = 0, ns = 0, apart = CLOSE_TICKS;
+    for (int tries = 0; tries < 3 && apart >= CLOSE_TICKS; tries++) {
+        int64_t before = TICKS();
+        ns = clock_ns();
+        apart = TICKS() - before;
+        ticks = before + apart / 2;
+    }
+    if (apart >= CLOSE_TICKS || apart < 0) { /* we were stopped in between each time: no tie this time */
+        clock->reach_ticks = 0;
+        clock->since_ns = 0;
+        return ns;
+    }
+    int64_t stretch_ticks = ticks - clock->since_ticks, stretch_ns = ns - clock->since_ns;
+    if (!clock->since_ns || stretch_ticks <= 0 || stretch_ns > 50 * MEASURE_NS) {
+        clock->since_ticks = ticks; /* begin, or begin again after a pause */
+        clock->since_ns = ns;
+    } else if (stretch_ns >= MEASURE_NS) {
+        clock->rate = (uint64_t)((__int128)stretch_ns << 32) / (uint64_t)stretch_ticks;
+        clock->reach_ticks = stretch_ticks / (stretch_ns / TIE_NS);
+        clock->since_ticks = ticks;
+        clock->since_ns = ns;
+    }
+    clock->tied_ticks = ticks;
+    clock->tied_ns = ns;
+    return ns;
+}
+
+static inline int64_t
+now_ns(Clock *clock)
+{
+    if (!clock->on)
+        return clock_ns();
+    int64_t ns, past = TICKS() - clock->tied_ticks;
+    if (past >= 0 && past < clock->reach_ticks)
+        ns = clock->tied_ns + (int64_t)((uint64_t)past * clock->rate >> 32); /* past < 2**24, rate < 2**35 */
+    else
+        ns = tie(clock);
+    if (ns < clock->latest_ns)
+        return clock->latest_ns; /* a new tie may lie some nanoseconds behind the old one's reckoning */
+    return clock->latest_ns = ns;
 }
 
 /* Entry and Thread: the attributes that the hot path reads are C members, the others any object. */
@@ -130,7 +198,7 @@ typedef struct {
 static _Thread_local struct {
     uint64_t generation;
     Thread *thread;
-} here;
+} here __attribute__((tls_model("initial-exec"))); /* 16 bytes: the loader keeps room for such */
 static uint64_t generations; /* GIL held, or one interpreter per process uses it */
 
 static void
@@ -300,6 +368,7 @@ typedef struct {
     Map sites;              /* code object, instruction -> site + 1 (own key) */
     Map kinds;              /* code object -> 1 + kind (own key) */
     int64_t payload_bytes;
+    Clock clock;
     PyTypeObject *entry_type, *thread_type;
     PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address;
 } Core;
@@ -536,6 +605,7 @@ typedef struct {
     PyTypeObject *seen; /* borrowed, only compared: the last type that passed the check */
     PyObject *original, *bound_type, *ask, *finish, *owner;
     int ask_kind, finish_kind;
+    int blocking_is_eagain; /* only connects, and sends that connect, have other errors of that class */
     uint16_t operation;
 } Method;
 
@@ -687,7 +757,7 @@ begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_
     slot->flags = flags;
     slot->peer = peer;
     slot->operation = self->operation;
-    slot->started_ns = call->started_ns = now_ns();
+    slot->started_ns = call->started_ns = now_ns(&core->clock);
     __atomic_store_n(&slot->state, STATE_OPEN, __ATOMIC_RELEASE);
     call->thread->current = call->number + 1;
     return 0;
@@ -734,6 +804,10 @@ static void
 failed(Method *self, Call *call, PyObject *sock, int64_t ended_ns)
 {
     PyObject *type, *value, *trace;
+    if (self->blocking_is_eagain && call->timeout_ns == 0 && PyErr_Occurred() == PyExc_BlockingIOError) {
+        complete(call, ended_ns, NOTHING, 11, WOULD_BLOCK);
+        return;
+    }
     PyErr_Fetch(&type, &value, &trace);
     if (call->timeout_ns == 0 && type == PyExc_BlockingIOError && value && (PyObject *)Py_TYPE(value) == type) {
         PyObject *code = ((PyOSErrorObject *)value)->myerrno;
@@ -845,7 +919,7 @@ Method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyOb
         return unrecorded(self, sock, args + 1, count - 1, names);
     }
     PyObject *result = self->original_vectorcall(self->original, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);
-    int64_t ended_ns = now_ns();
+    int64_t ended_ns = now_ns(&self->core->clock);
     call.thread->current = call.parent;
     if (!result)
         failed(self, &call, sock, ended_ns);
@@ -984,11 +1058,12 @@ typedef struct {
 static int
 Core_init(Core *self, PyObject *args, PyObject *kw)
 {
-    static char *names[] = {"payload_bytes", "map_segment", "enter_thread", "identify", "find_site", "kind_of", "failure",
-                            "unrecorded",    "fault",       "address",      NULL};
+    static char *names[] = {"payload_bytes", "ticks",      "map_segment", "enter_thread", "identify", "find_site", "kind_of",
+                            "failure",       "unrecorded", "fault",       "address",      NULL};
     PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address;
     long long payload_bytes;
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "LOOOOOOOOO", names, &payload_bytes, &map_segment, &enter_thread, &identify, &find_site,
+    int ticks;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "LpOOOOOOOOO", names, &payload_bytes, &ticks, &map_segment, &enter_thread, &identify, &find_site,
                                      &kind_of, &failure, &unrecorded, &fault, &address))
         return -1;
     ModuleState *module = PyType_GetModuleState(Py_TYPE(self));
@@ -997,6 +1072,9 @@ Core_init(Core *self, PyObject *args, PyObject *kw)
     Py_XSETREF(self->entry_type, (PyTypeObject *)Py_NewRef((PyObject *)module->entry_type));
     Py_XSETREF(self->thread_type, (PyTypeObject *)Py_NewRef((PyObject *)module->thread_type));
     self->payload_bytes = payload_bytes;
+#if defined(__x86_64__)
+    self->clock.on = ticks;
+#endif
     self->generation = ++generations;
     self->entries.own_values = 1;
     self->sites.own_keys = self->kinds.own_keys = 1;
@@ -1102,6 +1180,7 @@ Core_method(Core *self, PyTypeObject *cls, PyObject *const *args, Py_ssize_t nar
     method->finish_kind = (int)PyLong_AsLong(args[4]);
     method->finish = Py_NewRef(args[5]);
     method->bound_type = Py_NewRef(args[6]);
+    method->blocking_is_eagain = method->ask_kind <= ASK_NUMBER;
     method->owner = PyObject_GetAttrString(args[0], "__objclass__");
     if (!method->owner || PyErr_Occurred()) {
         Py_DECREF(method);

@@ -66,14 +66,18 @@ class Thread:
 class Recorder:
     """All state of one process. After a fork the child's `begin` makes everything new."""
 
-    def __init__(self, folders, text, payload_bytes, native=None):
+    tape_type = Tape
+
+    def __init__(self, folders, text, payload_bytes, native=None, cost_ns=0):
         """Args:
         folders: where the tape goes, in order of preference.
         text: what the head says of this process.
         payload_bytes: how many bytes of each payload to keep.
         native: the module `_core` if the C core writes the tape, else None.
+        cost_ns: of recording one call; 0: not measured.
         """
         self.folders = folders
+        self.cost_ns = cost_ns
         self.text = text
         self.payload_bytes = payload_bytes
         self.native = native
@@ -82,6 +86,7 @@ class Recorder:
         if native:
             self.core = native.Core(
                 payload_bytes=payload_bytes,
+                ticks=_kernel_counts_ticks(),
                 map_segment=_map_segment,
                 enter_thread=_enter_thread,
                 identify=_identify,
@@ -101,7 +106,7 @@ class Recorder:
             parent: name of the tape of the process this one was forked from, or "".
             inherited: what its `Sockets.bequeath` gave, or None.
         """
-        self.tape = Tape(self.folders, parent)
+        self.tape = self.tape_type(self.folders, parent, self.cost_ns)
         if self.core is not None:
             self.core.reset()
             self.tape.next_call, self.tape.next_cell = self.core.next_call, self.core.next_cell
@@ -145,6 +150,18 @@ def _map_segment(stream, number):
     if tape.head is None:
         tape.open(recorder.text)
     return tape.map_segment(stream, number)
+
+
+def _kernel_counts_ticks():
+    """Say whether the kernel keeps time by the processor's counter: then the C core may read it, too."""
+    try:
+        descriptor = os.open("/sys/devices/system/clocksource/clocksource0/current_clocksource", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.read(descriptor, 64).strip() == b"tsc"
+    finally:
+        os.close(descriptor)
 
 
 # What the C core asks of Python; looked up anew each time, since a fork replaces all of it.
