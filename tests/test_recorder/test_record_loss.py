@@ -127,11 +127,11 @@ def newest_lag_s(running: Running) -> float | None:
     return (time.monotonic_ns() - rows[0]["at"]) / 1e9 if rows else None
 
 
-def lags(record: Recorder, seconds: float, core: str) -> tuple[list[float], int]:
-    """Record a program that calls as fast as it can; return the lags seen from a second connection, and how many calls it made."""
+def lags(record: Recorder, seconds: float, core: str, rate: int) -> tuple[list[float], int]:
+    """Record a program that makes so many calls a second; return the lags seen from a second connection, and how many calls it made."""
     counters = Counters(record.folder / "counters", 1)
     found = []
-    with record.running(COUNTING, str(counters.path), "1", "1", "0", "0", options=["--core", core]) as running:
+    with record.running(COUNTING, str(counters.path), "1", "1", "0", "0", str(rate), options=["--core", core]) as running:
         pid = running.line()
         if not pid:
             has_c_core(running.ended(whole=False), core)
@@ -141,6 +141,7 @@ def lags(record: Recorder, seconds: float, core: str) -> tuple[list[float], int]
             lag = newest_lag_s(running)
             assert lag is not None
             found.append(lag)
+            time.sleep(0.02)  # looking takes time from those who are looked at
         assert running.process.poll() is None
         os.kill(int(pid), signal.SIGKILL)
         done = running.ended()
@@ -149,7 +150,7 @@ def lags(record: Recorder, seconds: float, core: str) -> tuple[list[float], int]
 
 
 def test_calls_are_visible_while_the_program_runs(record: Recorder) -> None:
-    found, calls = lags(record, 2, "python")
+    found, calls = lags(record, 2, "python", 50_000)
     assert len(found) > 20 and calls > 0
     # Not a measurement: rows come while the program runs, and not at its end.
     assert sorted(found)[len(found) // 2] < 1.5
@@ -158,8 +159,9 @@ def test_calls_are_visible_while_the_program_runs(record: Recorder) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 def test_calls_are_visible_within_half_a_second_for_twenty_seconds(record: Recorder, core: str) -> None:
-    found, calls = lags(record, 20, core)
-    assert calls > 20 * 100_000 or core == "python"
+    rate = 100_000
+    found, calls = lags(record, 20, core, rate)
+    assert calls > 20 * rate * 0.8
     assert sorted(found)[len(found) * 9 // 10] < 0.5, (max(found), calls)
 
 

@@ -1,8 +1,8 @@
 """Makes socket calls as fast as it can and counts those that returned in a file mapped by whoever watches.
 
-    counting.py FILE THREADS PROCESSES PAYLOAD_BYTES CALLS
+    counting.py FILE THREADS PROCESSES PAYLOAD_BYTES CALLS [CALLS_PER_SECOND]
 
-Every thread owns one 8-byte counter of FILE. CALLS 0: until it is killed.
+Every thread owns one 8-byte counter of FILE. CALLS 0: until it is killed. Told a rate, it makes no more than that.
 """
 
 import mmap
@@ -10,8 +10,10 @@ import os
 import socket
 import sys
 import threading
+import time
 
-file, threads, processes, size, calls = sys.argv[1], *map(int, sys.argv[2:])
+file, threads, processes, size, calls = sys.argv[1], *map(int, sys.argv[2:6])
+spacing_ns = 10**9 // int(sys.argv[6]) if len(sys.argv) > 6 else 0
 with open(file, "r+b") as opened:
     counters = memoryview(mmap.mmap(opened.fileno(), 0)).cast("Q")
 
@@ -21,6 +23,7 @@ def work(number):
     one.setblocking(False)
     counters[number] += 1
     data = b"p" * size
+    start_ns = time.monotonic_ns()
     while not calls or counters[number] < calls:
         try:
             one.recv(10)
@@ -32,6 +35,8 @@ def work(number):
             counters[number] += 1
             other.recv(size)
             counters[number] += 1
+        while spacing_ns and time.monotonic_ns() < start_ns + counters[number] * spacing_ns:
+            pass
 
 
 def work_in_all_threads(first):
