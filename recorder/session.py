@@ -407,7 +407,7 @@ class _Session:
         self.described = True
         head = (self.drain.processes or self.drain.ended)[0].reader.head
         settings = {**self._settings(), "core_reason": head.core_reason}
-        self.writer.update_run(python=head.python, core=head.core, settings=json_text(settings))
+        self.writer.update_run(python=head.python, core=head.core, call_cost_ns=head.cost_ns or None, settings=json_text(settings))
         main = next((process for process in [*self.drain.processes, *self.drain.ended] if process.pid == self.program.pid), None)
         if main is None and not self.command.deaf:
             self.drain.add_blind_spot(f"{self.command.arguments[0]} itself was not recorded, only its children")

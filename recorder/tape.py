@@ -44,13 +44,14 @@ _CHUNK = 2048  # slots whose state is looked at in one step
 
 @dataclass(frozen=True)
 class Head:
-    """What a process says of itself (see layout). Times: CLOCK_MONOTONIC and CLOCK_REALTIME in ns."""
+    """What a process says of itself (see layout). Times: CLOCK_MONOTONIC and CLOCK_REALTIME in ns; cost_ns 0: not measured."""
 
     name: str
     pid: int
     parent_pid: int
     started_ns: int
     realtime_ns: int
+    cost_ns: int
     forked: bool
     parent_tape: str
     python: str
@@ -412,7 +413,7 @@ def read_head(path: Path) -> Head:
     content = path.read_bytes()
     if len(content) < layout.HEAD_BYTES or not content.startswith(layout.MAGIC):
         raise ValueError(f"{path} is no tape")
-    _, version, pid, parent_pid, text_bytes, started_ns, realtime_ns, _, _, _, forked, _, _ = layout.HEAD.unpack_from(content)
+    _, version, pid, parent_pid, text_bytes, started_ns, realtime_ns, cost_ns, _, _, forked, _, _ = layout.HEAD.unpack_from(content)
     if version != layout.VERSION:
         raise ValueError(f"{path} is a tape of version {version}, not {layout.VERSION}")
     raw = content[layout.HEAD_BYTES : layout.HEAD_BYTES + text_bytes].split(b"\0")[:-1]
@@ -424,6 +425,7 @@ def read_head(path: Path) -> Head:
         parent_pid=parent_pid,
         started_ns=started_ns,
         realtime_ns=realtime_ns,
+        cost_ns=cost_ns,
         forked=bool(forked),
         parent_tape=parent_tape,
         python=python,

@@ -226,20 +226,31 @@ def install(cls, recorder):
         cls: `socket.socket`.
         recorder: whose core they call.
     """
-    for name, (operation, ask, finish, before) in METHODS.items():
+    for name in METHODS:
         original = getattr(cls, name, None)
-        if original is None:
-            continue
-        code = layout.OPERATIONS[operation]
-        if name in vars(cls):
-            setattr(cls, name, dress(core.hook(original, code, ask, finish, before), original))
-        elif recorder.core is None:
-            hooked = core.hook(original, code, ask, finish, before)
-            hooked.__name__ = name
-            hooked.__wrapped__ = original
-            setattr(cls, name, Method(hooked, original))
-        else:
-            setattr(cls, name, _native_method(recorder, original, code, ask, finish))
+        if original is not None:
+            setattr(cls, name, recording(name, original, name in vars(cls), recorder))
+
+
+def recording(name, original, is_function, recorder):
+    """Return what stands in for a method and records it.
+
+    Args:
+        name: of the method.
+        original: that method.
+        is_function: it is written in Python, not a method of the C class.
+        recorder: whose core it calls.
+    """
+    operation, ask, finish, before = METHODS[name]
+    code = layout.OPERATIONS[operation]
+    if is_function:
+        return dress(core.hook(original, code, ask, finish, before), original)
+    if recorder.core is not None:
+        return _native_method(recorder, original, code, ask, finish)
+    hooked = core.hook(original, code, ask, finish, before)
+    hooked.__name__ = name
+    hooked.__wrapped__ = original
+    return Method(hooked, original)
 
 
 def _native_method(recorder, original, code, ask, finish):

@@ -119,6 +119,12 @@ class Sockets:
             return -1 if _get_blocking(fd) else 0
         return timeout_to_ns(seconds)
 
+    def keep_unnoted(self, sock):
+        """Remember a socket of our own, which nobody is told of; it must live as long as we do."""
+        entry = self.entries[id(sock)] = self._closed_entry(sock)
+        if self._core is not None:
+            self._core.remember(sock, entry)
+
     def _closed_entry(self, sock):
         entry = self._entry_type()
         entry.id = 0

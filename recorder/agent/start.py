@@ -98,10 +98,11 @@ def start(folder):
     """
     settings = read_settings(folder)
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
-    from . import children, choice, core
+    from . import children, choice, core, cost
 
     native, name, why = choice.choose(settings.get("core", ""))
-    recorder = core.Recorder(folders, describe(name, why), int(settings.get("payload", 256)), native)
+    cost_ns = cost.measure(native)  # first of all: it leaves the core as if nothing had been
+    recorder = core.Recorder(folders, describe(name, why), int(settings.get("payload", 256)), native, cost_ns)
     recorder.open()
     children.install(folder, recorder)
     os.register_at_fork(after_in_child=core.restart_after_fork)
