@@ -28,12 +28,16 @@ _NOTHING, _OPEN, _COMPLETE = layout.NOTHING, layout.OPEN, layout.COMPLETE
 _SLOT_BITS, _SLOT_MASK, _SLOT_BYTES = layout.SLOT_BITS, layout.SLOTS - 1, layout.SLOT_BYTES
 _DONE_AT, _PEER_AT, _STATE_AT = layout.SLOT_DONE_AT, layout.SLOT_PEER_AT, layout.SLOT_STATE_AT
 _STILL_OPEN = bytes((layout.OPEN,))
+_Struct = type(layout.SLOT_DONE)
 _open_slot = layout.SLOT_OPEN.pack_into
 _close_slot = layout.SLOT_DONE.pack_into
 _OUTCOMES = layout.OUTCOMES
 _OK, _WOULD_BLOCK = _OUTCOMES["ok"], _OUTCOMES["would_block"]
 _EAGAIN = errno.EAGAIN
 _MSG_DONTWAIT = 0x40
+# All of a slot's end but the duration is the same for every fruitless call.
+_EAGAIN_TAIL = layout.SLOT_DONE.pack(0, _NOTHING, 0, _EAGAIN, _WOULD_BLOCK, 0, _COMPLETE)[8:]
+_close_with_tail = _Struct("<q%ds" % len(_EAGAIN_TAIL)).pack_into
 _U32 = 0xFFFFFFFF
 
 _BY_ERRNO = {
@@ -256,6 +260,7 @@ def hook(original, operation, ask, finish, before=None):
             raise
         if thread is None:
             return _unrecorded(original, sock, args, kw)
+        is_open = True
         try:
             try:
                 result = original(sock, *args, **kw)
@@ -264,10 +269,12 @@ def hook(original, operation, ask, finish, before=None):
                 thread.current = parent
                 try:
                     if timeout_ns == 0 and type(error) is BlockingIOError and error.errno == _EAGAIN:
-                        _close_slot(buffer, at + _DONE_AT, ended - started, _NOTHING, 0, _EAGAIN, _WOULD_BLOCK, 0, _COMPLETE)
+                        _close_with_tail(buffer, at + _DONE_AT, ended - started, _EAGAIN_TAIL)
+                        is_open = False
                     else:
                         outcome, code = _failure(error, entry, sock, timeout_ns)
                         _close_slot(buffer, at + _DONE_AT, ended - started, _NOTHING, 0, code, outcome, 0, _COMPLETE)
+                        is_open = False
                 except Exception:
                     _fault()
                 raise
@@ -278,11 +285,12 @@ def hook(original, operation, ask, finish, before=None):
                 if finish is not None:
                     moved, outcome, code = finish(entry, sock, args, kw, result, number, buffer, at, asked, ended)
                 _close_slot(buffer, at + _DONE_AT, ended - started, moved, 0, code, outcome, 0, _COMPLETE)
+                is_open = False
             except Exception:
                 _fault()
             return result
         finally:
-            if buffer[at + _STATE_AT] == _STILL_OPEN:  # something of ours failed, or a signal handler raised in it
+            if is_open and buffer[at + _STATE_AT] == _STILL_OPEN:  # something of ours failed, or a signal handler raised in it
                 thread.current = parent
                 _close_slot(buffer, at + _DONE_AT, _now() - started, _NOTHING, 0, 0, _unclear(), 0, _COMPLETE)
 
