@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define SLOT_BYTES 96
+#include "agent/slot.h"
+
 #define MILLISECOND_NS 1000000
 #define SHORT_NS (8 * MILLISECOND_NS)
 #define BLOCKED_NS 100000
@@ -18,18 +19,6 @@
 #define MOST_OPERATIONS 256
 #define MOST_OUTCOMES 32
 enum { BLOCKED, FRUITLESS, MOVED, OTHER };
-
-typedef struct { /* the layout of agent/layout.py */
-    uint32_t thread, socket;
-    int64_t started_ns, asked, timeout_ns, parent;
-    uint32_t site, flags, peer;
-    uint16_t operation, unused0;
-    int64_t duration_ns, result, ready_ns;
-    int32_t errno_;
-    uint16_t outcome, ready_source;
-    uint32_t unused1, state;
-} Slot;
-_Static_assert(sizeof(Slot) == SLOT_BYTES, "slot");
 
 typedef struct {
     int64_t bucket, calls, ns, bytes, first, last;

@@ -15,12 +15,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "slot.h"
+
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the tape is little-endian; this machine uses the Python core"
 #endif
 
 #define NOTHING INT64_MIN
-#define SLOT_BYTES 96
 #define SLOT_BITS 13
 #define CELL_BYTES 320
 #define CELL_BITS 11
@@ -32,17 +33,6 @@ enum { ASK_NOTHING, ASK_NUMBER, ASK_BUFFER, ASK_PYTHON };
 enum { FINISH_NOTHING, FINISH_BYTES, FINISH_COUNT, FINISH_ALL, FINISH_PYTHON };
 
 typedef struct {
-    uint32_t thread, socket;
-    int64_t started_ns, asked, timeout_ns, parent;
-    uint32_t site, flags, peer;
-    uint16_t operation, unused0;
-    int64_t duration_ns, result, ready_ns;
-    int32_t errno_;
-    uint16_t outcome, ready_source;
-    uint32_t unused1, state;
-} Slot;
-
-typedef struct {
     uint16_t kind, unused0;
     uint32_t part, total_bytes, unused1;
     int64_t key;
@@ -51,8 +41,6 @@ typedef struct {
     uint32_t state;
 } Cell;
 
-_Static_assert(sizeof(Slot) == SLOT_BYTES, "slot");
-_Static_assert(offsetof(Slot, duration_ns) == 56, "slot");
 _Static_assert(sizeof(Cell) == CELL_BYTES, "cell");
 
 static inline int64_t
