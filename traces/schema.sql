@@ -18,7 +18,7 @@ CREATE TABLE runs ( -- one recording of one program, with its children
   started_at TEXT NOT NULL,       -- UTC, ISO 8601
   duration_ns INTEGER,            -- NULL: still running, or the recorder died
   exit_status INTEGER,            -- the program's own, 128+N when signal N ended it; NULL: not known
-  ended_by TEXT,                  -- exit, signal, interrupt (Ctrl-C), terminated (SIGTERM), for, max_calls, workload; NULL: not ended
+  ended_by TEXT,                  -- exit, signal, interrupt (Ctrl-C), terminated (SIGTERM), for, max_calls, workload, recorder_lost (the recorder died; `recover` wrote the end); NULL: not ended
   recorder_version TEXT NOT NULL, -- version of sockreel
   call_cost_ns INTEGER,           -- cost of recording one call, measured by the agent at its start
   calls_recorded INTEGER NOT NULL DEFAULT 0, -- calls on the tape that reached this file (folded ones included)
@@ -253,3 +253,11 @@ CREATE TABLE exchanges ( -- what a workload's clients asked, and what they got: 
   last_call_id INTEGER REFERENCES calls(id),
   result TEXT NOT NULL            -- ok, wrong (another answer), none (no answer), refused, reset
 );
+
+CREATE TABLE recovery ( -- what `recover` needs if the recorder dies, written together with the rows it speaks of; none for a run that has ended
+  run_id INTEGER NOT NULL REFERENCES runs(id),
+  kind TEXT NOT NULL,             -- head (what a process says of itself), tape (how far its tape was read), child (one that was started), lost (calls read and not kept)
+  key TEXT NOT NULL,              -- name of the tape; pid of the child
+  state TEXT NOT NULL,            -- JSON
+  PRIMARY KEY (run_id, kind, key)
+) WITHOUT ROWID;

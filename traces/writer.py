@@ -6,6 +6,7 @@ order is given here, and small per-process numbers are turned into the file's id
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from .store import translated_errors
+from .store import TraceError, named_queries, translated_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,7 @@ class RunWriter:
         self.database = database
         self.connection: sqlite3.Connection = database.conn
         self.run_id = 0
+        self.muted = False
 
     def begin(self, **columns: Any) -> int:
         """Insert the row of the run.
@@ -72,10 +74,28 @@ class RunWriter:
             return self.connection.execute("SELECT 1 FROM runs WHERE label = ?", [label]).fetchone() is not None
 
     def forget(self) -> None:
-        """Undo everything since the last commit: the run never began."""
+        """Take the run out again: it never began."""
+        self.roll_back()
+        with translated_errors(self.path):
+            for table, name in (("clocks", "run_id"), ("runs", "id")):
+                self._execute(f"DELETE FROM {table} WHERE {name} = ?", [self.run_id])
+        self.commit()
+
+    def roll_back(self) -> None:
+        """Undo everything since the last commit."""
         if self.connection.in_transaction:
             with translated_errors(self.path):
                 self.connection.execute("ROLLBACK")
+
+    def mute(self) -> None:
+        """Undo what is not committed, and ignore what comes, until `unmute`: the file takes no more."""
+        self.muted = True
+        with contextlib.suppress(TraceError):
+            self.roll_back()
+
+    def unmute(self) -> None:
+        """Write again."""
+        self.muted = False
 
     def update_run(self, **columns: Any) -> None:
         """Change columns of the run's row."""
@@ -95,6 +115,8 @@ class RunWriter:
             self._insert(table, row)
 
     def _insert(self, table: str, columns: Mapping[str, Any]) -> int:
+        if self.muted:
+            return 0
         names = ", ".join(columns)
         marks = ", ".join("?" * len(columns))
         with translated_errors(self.path):
@@ -102,6 +124,8 @@ class RunWriter:
             return cursor.lastrowid or 0
 
     def _update(self, table: str, id_: int, columns: Mapping[str, Any]) -> None:
+        if self.muted:
+            return
         changes = ", ".join(f"{name} = ?" for name in columns)
         with translated_errors(self.path):
             self._execute(f"UPDATE {table} SET {changes} WHERE id = ?", [*columns.values(), id_])
@@ -118,7 +142,7 @@ class RunWriter:
             columns: a list per name of CALL_COLUMNS, all of the same length.
             bases: of their process.
         """
-        total = len(columns["id"])
+        total = len(columns["id"]) if not self.muted else 0
         at = 0
         with translated_errors(self.path):
             for size in _BATCHES:
@@ -136,40 +160,66 @@ class RunWriter:
     def open_call(self, columns: Mapping[str, list[int]], bases: Bases) -> None:
         """Insert one call that has not returned: what its return would tell is ignored."""
         self.calls(columns, bases)
-        with translated_errors(self.path):
-            self._execute("UPDATE calls SET duration_ns = NULL, outcome_id = NULL, result = NULL, errno = NULL WHERE id = ?", columns["id"])
+        self._change("UPDATE calls SET duration_ns = NULL, outcome_id = NULL, result = NULL, errno = NULL WHERE id = ?", columns["id"])
 
     def close_call(self, columns: Mapping[str, list[int]], bases: Bases) -> None:
         """Complete a call inserted by `open_call`."""
-        with translated_errors(self.path):
-            self._execute("DELETE FROM calls WHERE id = ?", columns["id"])
+        self._change("DELETE FROM calls WHERE id = ?", columns["id"])
         self.calls(columns, bases)
 
     def payloads(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
         """Insert payloads: (call id, bytes moved, the first of them)."""
-        with translated_errors(self.path):
-            if not self.connection.in_transaction:
-                self.connection.execute("BEGIN")
-            self.connection.executemany("INSERT OR REPLACE INTO payloads (call_id, size, data) VALUES (?, ?, ?)", rows)
+        self._change_many("INSERT OR REPLACE INTO payloads (call_id, size, data) VALUES (?, ?, ?)", rows)
 
     def levels(self, rows: Iterable[tuple[int, int, int, int, str, int, int, int, int, int]]) -> None:
         """Add rows of `levels`, without their run_id."""
-        with translated_errors(self.path):
-            if not self.connection.in_transaction:
-                self.connection.execute("BEGIN")
-            self.connection.executemany(
-                f"INSERT INTO levels VALUES ({self.run_id}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (run_id, level, bucket, thread_id, socket_id, class) DO UPDATE SET calls = calls + excluded.calls,"
-                " ns = ns + excluded.ns, bytes = bytes + excluded.bytes,"
-                " first_call_id = min(first_call_id, excluded.first_call_id), last_call_id = max(last_call_id, excluded.last_call_id)",
-                rows,
-            )
+        self._change_many(
+            f"INSERT INTO levels VALUES ({self.run_id}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (run_id, level, bucket, thread_id, socket_id, class) DO UPDATE SET calls = calls + excluded.calls,"
+            " ns = ns + excluded.ns, bytes = bytes + excluded.bytes,"
+            " first_call_id = min(first_call_id, excluded.first_call_id), last_call_id = max(last_call_id, excluded.last_call_id)",
+            rows,
+        )
 
     def summaries(self, rows: Iterable[tuple[int, int, int | None, int, int, int | None, int | None, int, str]]) -> None:
         """Replace the run's rows of `summaries`, given without their run_id."""
+        self._change("DELETE FROM summaries WHERE run_id = ?", [self.run_id])
+        self._change_many(f"INSERT INTO summaries VALUES ({self.run_id}, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def forget_levels(self) -> None:
+        """Take the run's rows of `levels` out, before they are made anew."""
+        self._change("DELETE FROM levels WHERE run_id = ?", [self.run_id])
+
+    def remember(self, kind: str, key: str, state: str) -> None:
+        """Put down what `recover` needs, in the transaction of the rows it speaks of (see `recovery` in schema.sql)."""
+        self._change("INSERT OR REPLACE INTO recovery (run_id, kind, key, state) VALUES (?, ?, ?, ?)", [self.run_id, kind, key, state])
+
+    def remembered(self, kind: str) -> dict[str, str]:
+        """Return what was put down: key -> state."""
         with translated_errors(self.path):
-            self._execute("DELETE FROM summaries WHERE run_id = ?", [self.run_id])
-            self.connection.executemany(f"INSERT INTO summaries VALUES ({self.run_id}, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            rows = self.connection.execute("SELECT key, state FROM recovery WHERE run_id = ? AND kind = ?", [self.run_id, kind])
+            return dict(rows.fetchall())
+
+    def nothing_to_recover(self) -> None:
+        """Drop what was put down: the run has ended."""
+        self._change("DELETE FROM recovery WHERE run_id = ?", [self.run_id])
+
+    def asked(self, query: str, **parameters: Any) -> list[Any]:
+        """Run a query of `traces/queries/` on this run, what is not committed included."""
+        with translated_errors(self.path):
+            return self.connection.execute(named_queries()[query], {"run": self.run_id, **parameters}).fetchall()
+
+    def _change(self, sql: str, parameters: Sequence[Any]) -> None:
+        if not self.muted:
+            with translated_errors(self.path):
+                self._execute(sql, parameters)
+
+    def _change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        if not self.muted:
+            with translated_errors(self.path):
+                if not self.connection.in_transaction:
+                    self.connection.execute("BEGIN")
+                self.connection.executemany(sql, rows)
 
     def source(self, file: str, sha256: str, text: str) -> None:
         """Keep a program's text, once per file and content."""
@@ -194,8 +244,13 @@ class RunWriter:
         pages, size = (self.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
         return int(pages) * int(size)
 
+    def shrink_log(self) -> None:
+        """Take the write-ahead log into the file and give its space back, as far as readers let us."""
+        with translated_errors(self.path):
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def commit(self) -> None:
-        """Make everything so far visible to readers."""
+        """Make everything so far visible to readers. Where it fails, the transaction stays open for `roll_back`."""
         if self.connection.in_transaction:
             with translated_errors(self.path):
                 self.connection.execute("COMMIT")
