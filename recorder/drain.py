@@ -17,8 +17,10 @@ from pathlib import Path
 
 from ..traces.writer import Bases, RunWriter, json_text
 from .agent import layout
+from .folded import write_changes
+from .folding import Folding
 from .tally import Tally
-from .tape import Note, TapeReader, slot_columns
+from .tape import Block, Note, TapeReader, slot_columns
 
 Columns = dict[str, list[int]]
 STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
@@ -65,6 +67,7 @@ class Process:
     sockets: dict[int, dict[str, str]] = field(default_factory=dict)
     threads: dict[int, int] = field(default_factory=dict)  # number -> native id
     calls: int = 0
+    folding: Folding | None = None
 
     @property
     def pid(self) -> int:
@@ -87,6 +90,7 @@ class Drain:
         self.tally = Tally()
         self.processes: list[Process] = []  # alive, as far as we know
         self.ended: list[Process] = []
+        self.folded_from_ns: int | None = None  # run time since which long spins are folded
         self.calls_recorded = 0
         self.calls_lost = 0
         self.faults = 0
@@ -128,6 +132,8 @@ class Drain:
         parent = next((process for process in known if process.reader.head.name == head.parent_tape), None) or _ancestor(
             head.parent_pid, known
         )
+        if parent is None and known and known[0].reader.head.parent_pid == os.getpid():
+            parent = known[0]  # whoever stood between them is gone; the program itself is an ancestor of all
         started_by = "fork" if head.forked else "exec" if before else "spawn" if known else "main"
         if not head.forked and before and before[-1] in self.processes:
             self._end(before[-1], closed_by="exec", ended_ns=head.started_ns - self.start_ns)
@@ -218,10 +224,13 @@ class Drain:
 
     def _read(self, process: Process, ended: bool) -> int:
         blocks, late = process.reader.read_calls(ended, STEP_CALLS)
-        for number, slot in late:
-            self._late(process, number, slot)
-        for block in blocks:
-            self._block(process, block.first, block.data)
+        if self.folded_from_ns is not None:
+            self._fold(process, blocks, late)
+        else:
+            for number, slot in late:
+                self._late(process, number, slot)
+            for block in blocks:
+                self._block(process, block.first, block.data)
         if not ended:
             self._show_open(process)
             ahead = 1 + sum(len(block.data) for block in blocks) * 4 // layout.SEGMENT_BYTES["c"]
@@ -237,6 +246,20 @@ class Drain:
                 self._note(process, note)
         self.writer.payloads(payloads)
         return sum(len(block.data) for block in blocks) // layout.SLOT_BYTES + len(late)
+
+    def _fold(self, process: Process, blocks: Sequence[Block], late: Sequence[tuple[int, bytes]]) -> None:
+        """Take in calls and write those that a fold does not count."""
+        folding = process.folding
+        if folding is None:
+            folding = process.folding = Folding(self.start_ns)
+        for number, slots in sorted([*((block.first, block.data) for block in blocks), *late]):
+            if number in process.shown_open:
+                self._late(process, number, slots)
+                folding.pass_by(slots)
+            else:
+                folding.take(number, slots)
+                self._count(process, self._call_id(process, number), slots)
+        write_changes(folding.changes(), process.bases, lambda number: self._call_id(process, number), self.writer, self.tally)
 
     def _call_id(self, process: Process, number: int) -> int:
         """Return the id of a slot's call: every segment gets the next free ids of the file."""

@@ -187,6 +187,7 @@ class Stream:
             if segment is None:
                 if number not in failed and not (ended and self._later_exists(number)):
                     return
+                stop += full - index  # nothing to take there
                 self.position = (number + 1) << self.bits
                 continue
             states = self.states(segment, index, min(index + _CHUNK, full))
@@ -204,6 +205,8 @@ class Stream:
             segment.passed = self.position >> self.bits != number
             if states:
                 yield first, states[:begun]
+            else:
+                stop += begun
 
     def _goes_on_behind(self, number: int, index: int, ended: bool) -> bool:
         """Say whether anything was begun behind a stretch of a segment in which nothing was.

@@ -6,6 +6,7 @@ garbage collector may enter at any point.
 """
 
 import _ctypes
+import _thread
 import errno
 import itertools
 import os
@@ -16,6 +17,7 @@ from . import layout
 _open, _close, _link, _rename, _unlink, _write, _stat = os.open, os.close, os.link, os.rename, os.unlink, os.write, os.stat
 _reserve = os.posix_fallocate
 _getpid, _getppid = os.getpid, os.getppid
+_ident = _thread.get_ident
 _monotonic_ns, _time_ns = time.monotonic_ns, time.time_ns
 
 
@@ -140,7 +142,8 @@ class Tape:
         self.notes = {}
         self.next_call = itertools.count().__next__
         self.next_cell = itertools.count().__next__
-        self.next_lost = itertools.count(1).__next__
+        self._next_failed = {"c": itertools.count().__next__, "n": itertools.count().__next__}
+        self._lost = {}  # thread -> calls it lost: nobody else writes there
         self.next_fault = itertools.count(1).__next__
 
     def open(self, text):
@@ -219,15 +222,17 @@ class Tape:
             buffer = self._segment(stream, number) if self.head is not None else None
         except OSError:
             buffer = None
-        if buffer is None and self.head is not None and segments.get(number, 0) != 0:
-            return segments[number]  # another thread had it meanwhile
-        if buffer is None:
+        # One answer for all threads, for ever: the reader passes over what was noted as failed.
+        answer = segments.setdefault(number, buffer)
+        if answer is None and buffer is None:
             self._note_failed(stream, number)
-        segments[number] = buffer = segments.get(number) or buffer
-        segments.pop(number - 2, None)
-        return buffer
+        if segments.get(number - 2) is not None:
+            segments.pop(number - 2, None)
+        return answer
 
     def _segment(self, stream, number):
+        if self.head[layout.HEAD_STOP_AT] != b"\0":
+            raise OSError(errno.ENOSPC, "nobody reads this tape any more")
         size = layout.SEGMENT_BYTES[stream]
         problem = None
         for folder in self.folders:
@@ -251,7 +256,7 @@ class Tape:
         if head is None:
             return
         at = layout.HEAD_FAILED_AT[stream]
-        failed = int.from_bytes(head[at : at + 4], "little")
+        failed = self._next_failed[stream]()
         if failed < layout.FAILED_MAX:
             listed = layout.HEAD_FAILED_LIST_AT[stream] + 4 * failed
             head[listed : listed + 4] = number.to_bytes(4, "little")
@@ -259,9 +264,15 @@ class Tape:
 
     def lose_call(self):
         """Count a call that found no place."""
-        lost = self.next_lost()
-        if self.head is not None:
+        thread = _ident()
+        self._lost[thread] = self._lost.get(thread, 0) + 1
+        written = -1
+        while self.head is not None:
+            lost = sum(list(self._lost.values()))
+            if lost == written:
+                return
             self.head[layout.HEAD_LOST_AT : layout.HEAD_LOST_AT + 8] = lost.to_bytes(8, "little")
+            written = lost  # whoever was stopped before writing an older sum looks again
 
     def count_fault(self):
         """Count an error of our own that the program must not see."""
