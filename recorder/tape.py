@@ -10,12 +10,14 @@ import contextlib
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .agent import layout
+from .head import Head as Head
+from .head import read_head as read_head
 
 _STATE_STRIDE = layout.SLOT_BYTES // 4
 _STATE_WORD = layout.SLOT_STATE_AT // 4
@@ -40,27 +42,6 @@ _FIELD_VIEWS: dict[str, tuple[Literal["I", "q", "H", "i"], int, int]] = {
     "ready_source": ("H", 86, 2),
 }
 _CHUNK = 2048  # slots whose state is looked at in one step
-
-
-@dataclass(frozen=True)
-class Head:
-    """What a process says of itself (see layout). Times: CLOCK_MONOTONIC and CLOCK_REALTIME in ns; cost_ns 0: not measured."""
-
-    name: str
-    pid: int
-    parent_pid: int
-    started_ns: int
-    realtime_ns: int
-    cost_ns: int
-    forked: bool
-    parent_tape: str
-    python: str
-    implementation: str
-    core: str
-    core_reason: str
-    executable: str
-    directory: str
-    command: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,8 +76,24 @@ def slot_columns(data: bytes) -> dict[str, list[int]]:
     Args:
         data: whole slots.
     """
-    view = memoryview(data)
-    return {name: view.cast(code)[at // size :: layout.SLOT_BYTES // size].tolist() for name, (code, at, size) in _FIELD_VIEWS.items()}
+    return {name: slot_column(data, name) for name in _FIELD_VIEWS}
+
+
+def slot_column(data: bytes, name: str) -> list[int]:
+    """Return one field of slots.
+
+    Args:
+        data: whole slots.
+        name: of the field, as in the layout.
+    """
+    code, at, size = _FIELD_VIEWS[name]
+    return memoryview(data).cast(code)[at // size :: layout.SLOT_BYTES // size].tolist()
+
+
+def field_place(name: str) -> tuple[int, int]:
+    """Return where a field stands in a slot, and how many bytes it takes."""
+    _, at, size = _FIELD_VIEWS[name]
+    return at, size
 
 
 @dataclass
@@ -227,17 +224,44 @@ class Stream:
         return any(self.states(following, 0, _CHUNK)) or (ended and self._later_exists(number + 1))
 
     def _later_exists(self, number: int) -> bool:
-        numbers = [
+        return any(later > number for later in self._on_tape())
+
+    def _on_tape(self) -> list[int]:
+        """Return the numbers of the segments whose files are there."""
+        return [
             int(path.name.rpartition(".")[2][1:])
             for folder in self.folders
             for path in folder.glob(f"{self.name}.{self.kind}[0-9][0-9][0-9][0-9][0-9][0-9]")
         ]
-        return any(later > number for later in numbers)
 
-    def free_done(self) -> None:
-        """Give back every segment that was read to its end; call it after a commit."""
-        for number in [number for number, segment in self.segments.items() if segment.passed and not segment.waiting]:
-            self.segments.pop(number).free()
+    def free_done(self, needed: Collection[int] = ()) -> None:
+        """Give back every segment that was read to its end; call it after a commit.
+
+        Args:
+            needed: numbers of items that must stay.
+        """
+        kept = {number >> self.bits for number in needed}
+        done = [number for number, segment in self.segments.items() if segment.passed and not segment.waiting]
+        for number in done:
+            if number not in kept:
+                self.segments.pop(number).free()
+
+    def unread(self) -> list[int]:
+        """Return the numbers below `position` that were empty or open when they were looked at."""
+        return sorted(number for segment in self.segments.values() for number in segment.waiting)
+
+    def resume(self, position: int, unread: Collection[int]) -> None:
+        """Go on where another reader stopped: what lies below, and was committed, is not read again.
+
+        Args:
+            position, unread: as that reader had them at its last commit.
+        """
+        self.position = position
+        for number in {number >> self.bits for number in unread} | {number for number in self._on_tape() if number < position >> self.bits}:
+            segment = self.segment(number)
+            if segment is not None:
+                segment.passed = number < position >> self.bits
+                segment.waiting = {item for item in unread if item >> self.bits == number}
 
     def make_ahead(self, count: int) -> None:
         """Make the next segments, so that the program need not wait for zeroed memory.
@@ -287,18 +311,19 @@ class TapeReader:
     Args:
         folders: the tape directory and, where there is one, the spill directory.
         path: of the head.
+        head: what it says, where that is known.
 
     Raises:
         ValueError: this is no head that this version can read.
     """
 
-    def __init__(self, folders: tuple[Path, ...], path: Path) -> None:
+    def __init__(self, folders: tuple[Path, ...], path: Path, head: Head | None = None) -> None:
         self.folders = folders
         self.path = path
-        self.head = read_head(path)
+        self.head = head or read_head(path)
         self.calls = Stream(folders, self.head.name, "c")
         self.notes = Stream(folders, self.head.name, "n")
-        self._parts: dict[int, dict[int, bytes]] = {}  # serial -> part -> data
+        self._parts: dict[int, dict[int, tuple[int, bytes]]] = {}  # serial -> part -> number of its cell, data
 
     def lost(self) -> tuple[int, int]:
         """Return (calls that found no place, errors that the agent swallowed)."""
@@ -324,9 +349,9 @@ class TapeReader:
             most: stop after about so many slots; what is left comes next time.
 
         Returns:
-            Blocks of slots never seen before, and single (number, slot) that were open until now.
+            Blocks of slots never seen before, and single (number, slot) that were open until now. Of each
+            thread that is a stretch without a gap: what it did before any of these calls came now or earlier.
         """
-        late = self._recheck()
         blocks: list[Block] = []
         stream = self.calls
         for first, states in stream.advance(self._failed("c"), ended, most):
@@ -345,7 +370,8 @@ class TapeReader:
                 elif state != layout.VOID:
                     segment.waiting.add(first + start)
                 start = stop
-        return blocks, late
+        # Only now: a call that was open when its neighbours were read has returned if its thread went on to any of them.
+        return blocks, self._recheck()
 
     def _recheck(self) -> list[tuple[int, bytes]]:
         late: list[tuple[int, bytes]] = []
@@ -378,64 +404,54 @@ class TapeReader:
                 cell = stream.item(number)
                 if int.from_bytes(cell[-4:], "little") == layout.COMPLETE:
                     segment.waiting.discard(number)
-                    self._take_cell(cell, notes)
+                    self._take_cell(number, cell, notes)
         for first, states in stream.advance(self._failed("n"), ended, 1 << 62):
             segment = stream.segments[first >> stream.bits]
             for offset, state in enumerate(states):
                 if state == layout.COMPLETE:
-                    self._take_cell(stream.item(first + offset), notes)
+                    self._take_cell(first + offset, stream.item(first + offset), notes)
                 else:
                     segment.waiting.add(first + offset)
         return notes
 
-    def _take_cell(self, cell: bytes, notes: list[Note]) -> None:
+    def _take_cell(self, number: int, cell: bytes, notes: list[Note]) -> None:
         kind, part, total, key, serial, data, _ = layout.CELL.unpack(cell)
         if total <= layout.CELL_DATA_BYTES:
             notes.append(Note(kind, key, data[:total]))
             return
         parts = self._parts.setdefault(serial, {})
-        parts[part] = data
+        parts[part] = number, data
         if len(parts) * layout.CELL_DATA_BYTES >= total:
             del self._parts[serial]
-            notes.append(Note(kind, key, b"".join(parts[number] for number in sorted(parts))[:total]))
+            notes.append(Note(kind, key, b"".join(parts[at][1] for at in sorted(parts))[:total]))
+
+    def _cells_of_parts(self) -> list[int]:
+        """Return the cells of notes that are not whole yet: whoever reads after us needs them again."""
+        return [number for parts in self._parts.values() for number, _ in parts.values()]
+
+    def free_done(self) -> None:
+        """Give back what was read; call it after a commit."""
+        self.calls.free_done()
+        self.notes.free_done(self._cells_of_parts())
+
+    def progress(self) -> dict[str, Any]:
+        """Return how far this was read, for `resume`."""
+        calls, notes = self.calls, self.notes
+        unread = sorted([*notes.unread(), *self._cells_of_parts()])
+        return {"calls": calls.position, "open": calls.unread(), "notes": notes.position, "parts": unread}
+
+    def resume(self, progress: Mapping[str, Any]) -> None:
+        """Go on where another reader was at its last commit."""
+        self.calls.resume(progress["calls"], progress["open"])
+        self.notes.resume(progress["notes"], progress["parts"])
+
+    def stop_agent(self) -> None:
+        """Tell the process to record no more, from its next segment on."""
+        with contextlib.suppress(OSError), self.path.open("r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), b"\1\0\0\0", layout.HEAD_STOP_AT)
 
     def close(self) -> None:
         """Free everything this process left on the tape."""
         self.calls.close()
         self.notes.close()
         self.path.unlink(missing_ok=True)
-
-
-def read_head(path: Path) -> Head:
-    """Read the head of a tape.
-
-    Raises:
-        ValueError: not a head, or of another version.
-        OSError: it cannot be read.
-    """
-    content = path.read_bytes()
-    if len(content) < layout.HEAD_BYTES or not content.startswith(layout.MAGIC):
-        raise ValueError(f"{path} is no tape")
-    _, version, pid, parent_pid, text_bytes, started_ns, realtime_ns, cost_ns, _, _, forked, _, _ = layout.HEAD.unpack_from(content)
-    if version != layout.VERSION:
-        raise ValueError(f"{path} is a tape of version {version}, not {layout.VERSION}")
-    raw = content[layout.HEAD_BYTES : layout.HEAD_BYTES + text_bytes].split(b"\0")[:-1]
-    text = [part.decode("utf-8", "surrogateescape") for part in raw]
-    parent_tape, python, implementation, core, core_reason, executable, directory, *command = text
-    return Head(
-        name=path.name.removesuffix(".head"),
-        pid=pid,
-        parent_pid=parent_pid,
-        started_ns=started_ns,
-        realtime_ns=realtime_ns,
-        cost_ns=cost_ns,
-        forked=bool(forked),
-        parent_tape=parent_tape,
-        python=python,
-        implementation=implementation,
-        core=core,
-        core_reason=core_reason,
-        executable=executable,
-        directory=directory,
-        command=tuple(command),
-    )

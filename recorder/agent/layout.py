@@ -58,6 +58,7 @@ Head, 4096 bytes, then `text_bytes` of text: strings in UTF-8, each ended by NUL
         64 u32  failed_calls   how many calls segments could not be had
         68 u32  failed_notes   the same for notes
         72 ...  FAILED_MAX u32 numbers of failed calls segments, then as many of notes segments
+      4092 u32  stop         written by the recorder. 1: nobody reads any more, take no new segment
 """
 
 from _struct import Struct  # not `struct`: a program may have a module of that name, and imports it after us
@@ -90,6 +91,7 @@ HEAD_FAULTS_AT = 56
 HEAD_FAILED_AT = {"c": 64, "n": 68}
 HEAD_FAILED_LIST_AT = {"c": 72, "n": 72 + 4 * 450}
 FAILED_MAX = 450
+HEAD_STOP_AT = 4092
 
 SEGMENT_BYTES = {"c": SLOT_BYTES * SLOTS, "n": CELL_BYTES * CELLS}
 
