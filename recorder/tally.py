@@ -28,6 +28,7 @@ MILLISECOND_NS = 1_000_000
 SHORT_NS = 8 * MILLISECOND_NS  # longer calls stand in no level
 TOP_LEVEL = 7
 DENSE_CALLS = 64  # a bucket with fewer calls has no rows below it
+FOLDED_CALLS = 4  # with folded calls, whose rows cannot stand in for levels, so many to each row below are enough
 BLOCKED_NS = 100_000
 _SETTLED_NS = 500 * MILLISECOND_NS  # a call this far back, if short, has reached us
 
@@ -91,6 +92,7 @@ class Tally:
     def __init__(self) -> None:
         self._summaries: dict[tuple[int, int, int | None], _Summary] = {}
         self._levels: list[dict[int, dict[Key, Cell]]] = [{} for _ in range(TOP_LEVEL + 1)]
+        self._folded: list[dict[int, set[int]]] = [defaultdict(set) for _ in range(TOP_LEVEL + 1)]  # bucket -> threads
         self._done: list[LevelRow] = []
         self._latest_ns = 0
 
@@ -223,6 +225,16 @@ class Tally:
             for (operation, outcome), bytes_ in zip(kinds, moved, strict=True):
                 self._summaries[process, operation, outcome].bytes += bytes_
 
+    def add_folded(self, thread: int, first_ns: int, last_ns: int) -> None:
+        """Note that fruitless calls of a stretch have no rows.
+
+        Args:
+            thread: id in the file.
+            first_ns, last_ns: the run's time at which the first and the last of them began.
+        """
+        for bucket in range(first_ns // MILLISECOND_NS, last_ns // MILLISECOND_NS + 1):
+            self._folded[0][bucket].add(thread)
+
     def add_unfinished(self, process: int, operation: int) -> None:
         """Count a call that had not returned when its process ended."""
         self._summary(process, operation, None).calls += 1
@@ -266,8 +278,19 @@ class Tally:
         for _, cells in taken:
             for key, cell in cells.items():
                 _merge(above, key, cell)
+        enough = self._enough(level, parent, [cells for _, cells in taken], children)
         for bucket, cells in taken:
-            self._emit(level, bucket, {key: cell for key, cell in cells.items() if above[key][0] >= DENSE_CALLS})
+            self._emit(level, bucket, {key: cell for key, cell in cells.items() if above[key][0] >= enough.get(key, DENSE_CALLS)})
+
+    def _enough(self, level: int, parent: int, taken: list[dict[Key, Cell]], children: list[int]) -> dict[Key, int]:
+        """Return how many calls are enough for rows below a bucket, where its folded calls lower that."""
+        here = self._folded[level]
+        threads = {thread for bucket in children for thread in here.pop(bucket, ())}
+        if not threads:
+            return {}
+        self._folded[level + 1][parent] |= threads
+        rows = Counter(key for cells in taken for key in cells if key[0] in threads and key[2] == FRUITLESS)
+        return {key: min(DENSE_CALLS, FOLDED_CALLS * count) for key, count in rows.items()}
 
     def _emit(self, level: int, bucket: int, cells: dict[Key, Cell]) -> None:
         for (thread, socket, class_), (calls, ns, moved, first, last) in cells.items():

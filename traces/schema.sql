@@ -160,12 +160,16 @@ CREATE TABLE signals ( -- signals as Python saw them
   socket_id INTEGER REFERENCES sockets(id)
 );
 
+-- Written by --fold, and once a trace has reached --max-size. The first and last 16 calls of a spin stay
+-- rows; so do calls of 8 ms and more, and 16 on either side of a pause of 8 ms. No fold reaches over a
+-- border of the run's seconds. Folded calls are in summaries and levels; their ids stay unused.
 CREATE TABLE folds ( -- a stretch of one spin of which the calls were counted, not kept
   id INTEGER PRIMARY KEY,
   thread_id INTEGER NOT NULL REFERENCES threads(id),
-  first_ns INTEGER NOT NULL,
-  last_ns INTEGER NOT NULL
+  first_ns INTEGER NOT NULL,      -- start of the first folded call
+  last_ns INTEGER NOT NULL        -- end of the last one
 );
+CREATE INDEX folds_thread ON folds(thread_id, first_ns);
 
 CREATE TABLE fold_parts ( -- what a fold holds, per socket, operation and site
   fold_id INTEGER NOT NULL REFERENCES folds(id),
@@ -174,9 +178,10 @@ CREATE TABLE fold_parts ( -- what a fold holds, per socket, operation and site
   site_id INTEGER REFERENCES sites(id),
   calls INTEGER NOT NULL,
   in_calls_ns INTEGER NOT NULL,   -- sum of durations
-  min_ns INTEGER NOT NULL,
-  max_ns INTEGER NOT NULL
+  min_ns INTEGER NOT NULL,        -- the shortest of them
+  max_ns INTEGER NOT NULL         -- the longest of them
 );
+CREATE UNIQUE INDEX fold_parts_key ON fold_parts(fold_id, ifnull(socket_id, 0), operation_id, ifnull(site_id, 0));
 
 CREATE TABLE summaries ( -- every call counted, written while recording
   run_id INTEGER NOT NULL REFERENCES runs(id),
