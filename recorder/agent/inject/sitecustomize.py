@@ -63,6 +63,7 @@ def _say(folder, reason):
         pass
 
 
+_ourselves = sys.modules.get("sitecustomize")  # Python 2 empties a module that nobody holds
 _folder, _here = _step_aside()
 if _folder:
     _start(_folder, _here)
