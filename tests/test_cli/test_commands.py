@@ -92,5 +92,5 @@ def test_help_of_the_whole_lists_every_command_with_one_line(sockreel: CommandLi
 
 
 def test_listing_commands_all_speak_json() -> None:
-    for name in ("runs", "show", "stats", "compare", "query", "check"):
+    for name in ("runs", "show", "stats", "compare", "query", "check", "doctor"):
         assert "--json" in {flag for parameter in _command(name).params for flag in parameter.opts}
