@@ -188,6 +188,10 @@ def _address(entry, address):
 
 
 def _enter_thread():
+    """Return the running thread, made known at its first call; both cores ask, each when it meets it first."""
+    thread = getattr(local, "thread", None)
+    if thread is not None:
+        return thread
     thread = recorder.thread_type()
     thread.id = recorder.next_thread()
     thread.current = 0

@@ -223,3 +223,13 @@ def test_the_c_core_passes_under_the_address_sanitizer(tmp_path: Path) -> None:
     assert sum(len(calls_on(tape)) for tape in tapes) > 24_000
     assert len(tapes) == 2 and all(tape.lost()[1] == 0 for tape in tapes)
     shutil.rmtree(os.path.dirname(tapes[0].path))
+
+
+@built
+def test_a_thread_is_one_thread_whichever_part_of_the_agent_meets_it_first() -> None:
+    program = "import socket; a, b = socket.socketpair(); c = socket.socket(fileno=a.detach()); b.close(); c.setblocking(False)"
+    for core in ("c", "python"):
+        _, (tape,) = run_under(core, ["-c", program])
+        assert {call["thread"] for call in calls_on(tape)} == {1}
+        assert len([kind for kind, _, _ in notes_on(tape) if kind == layout.NOTE_THREAD]) == 1
+        shutil.rmtree(tape.path.parent)
