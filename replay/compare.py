@@ -182,6 +182,8 @@ def _figures(stories: Sequence[Story]) -> tuple[Figure, ...]:
         ("errors", "other failed calls", "calls",
          outcomes(lambda outcome, layer: outcome in _OTHER_FAILURES and not (layer == "wait" and outcome == "timeout"))),
         ("unfinished", "calls that never returned", "calls", outcomes(lambda outcome, _: outcome is None)),
+        ("call_cost", "recording one call", "ns", lambda story: story.facts.call_cost_ns),
+        ("recording_share", "recording, share of CPU", "share", lambda story: story.recording_share),
         ("lost", "calls not recorded", "calls", lambda story: story.facts.lost),
     ]
     return tuple(Figure(key, name, unit, tuple(value(story) for story in stories)) for key, name, unit, value in rows)

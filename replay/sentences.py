@@ -168,7 +168,6 @@ def _of_trust(comparison: Comparison) -> list[str]:
             said.append(f"Who waited for whom in {title} was sought among its {len(story.calls):,} longest calls only.")
         if story.facts.lost:
             said.append(f"{title} lost {counted(story.facts.lost, 'call')}: its counts are too low.")
-        cost = (story.facts.call_cost_ns or 0) * story.facts.calls
-        if story.cpu and cost > story.cpu.ns / 20:
-            said.append(f"Recording {title}'s calls itself took about {duration(cost)} of that CPU.")
+        if story.recording_share is not None and story.recording_share > 0.05:
+            said.append(f"Recording {title}'s calls itself took about {duration(story.recording_ns)} of that CPU.")
     return said

@@ -77,7 +77,7 @@ def header(page: Page, story: Story, source: str | None) -> None:
     share = f"{percent(facts.fruitless / facts.calls)} of them" if facts.fruitless else "none" if facts.calls else ""
     lost = "none lost" if not facts.lost else f"{facts.lost:,} LOST: what follows is not all"
     parts = [counted(facts.calls, "call"), f"{share} fruitless" if share else "", lost if facts.calls or facts.lost else "",
-             f"recording one cost about {duration(facts.call_cost_ns)}" if facts.call_cost_ns else "",
+             _recording_words(story),
              f"CPU {duration(story.cpu.ns)}{' since the first listen' if story.cpu.from_listen else ''}" if story.cpu else ""]
     page.wrapped(", ".join(part for part in parts if part), indent=2)
     for spot in facts.blind_spots:
@@ -86,6 +86,13 @@ def header(page: Page, story: Story, source: str | None) -> None:
         step_ns = max(1, story.window.length_ns // 1_000)
         page.wrapped(f"From {moment(story.window.start_ns, step_ns)} to {moment(story.window.end_ns, step_ns)}: "
                      f"{duration(story.window.length_ns)}", indent=2, state="title")
+
+
+def _recording_words(story: Story) -> str:
+    if not story.facts.call_cost_ns:
+        return ""
+    share = f" ({percent(story.recording_share)} of the CPU)" if story.recording_share is not None else ""
+    return f"recording one cost about {duration(story.facts.call_cost_ns)}{share}"
 
 
 def draw(

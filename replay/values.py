@@ -319,6 +319,16 @@ class Story:
     names: dict[int, str] = field(default_factory=dict)
     closings: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def recording_ns(self) -> int | None:
+        """What recording all calls cost by the agent's measure of one; None where it could not measure."""
+        return self.facts.call_cost_ns * self.facts.calls if self.facts.call_cost_ns else None
+
+    @property
+    def recording_share(self) -> float | None:
+        """That as a share of the program's CPU time; None where either is not known."""
+        return min(1.0, self.recording_ns / self.cpu.ns) if self.recording_ns is not None and self.cpu and self.cpu.ns else None
+
 
 def _sums(columns: tuple[Counts, ...]) -> Counts:
     first, second, third, fourth = (sum(column) for column in zip(*columns, strict=True)) if columns else (0, 0, 0, 0)
