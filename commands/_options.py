@@ -25,6 +25,8 @@ REDIRECTED_COLUMNS = 100
 _UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000, "m": 60_000_000_000,
              "h": 3_600_000_000_000}
 _TIME = re.compile(r"\s*([+]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)\s*([a-zµ]*)\s*", re.IGNORECASE)
+_SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZE = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([KMG]?)(?:i?B)?\s*", re.IGNORECASE | re.ASCII)
 # Signs that our pictures are made of: a screen that has none of them gets ASCII.
 _SIGNS = "━╍░▒▓●▪─├┤┼○✗▶≈✓┬µ…·×"
 
@@ -49,6 +51,24 @@ class Moment(click.ParamType[int]):
 
 
 MOMENT = Moment()
+
+
+class Size(click.ParamType[int]):
+    """A size: 500M, 2G, 64K, or plain bytes. Becomes bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes."""
+        if isinstance(value, int):
+            return value
+        found = _SIZE.fullmatch(str(value))
+        if found is None or not 0 < float(found.group(1)) * (unit := _SIZE_UNITS[found.group(2).upper()]) < 2**62:
+            self.fail(f"{value!r} is no size: write 500M, 2G, 64K, or plain bytes", param, ctx)
+        return max(1, round(float(found.group(1)) * unit))
+
+
+SIZE = Size()
 
 
 def reference_argument(function: Function) -> Function:

@@ -30,10 +30,11 @@ from .record import default_output
     metavar="BYTES",
     help="Keep the first BYTES of what each call moved.",
 )
+@click.option("--fold", is_flag=True, help="Count the calls of long spins instead of keeping each: as for record.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the comparison only.")
 @click.pass_context
 def command(
-    ctx: click.Context, models: str | None, workload_name: str, output: Path | None, force: bool, payload: int, quiet: bool
+    ctx: click.Context, models: str | None, workload_name: str, output: Path | None, force: bool, payload: int, fold: bool, quiet: bool
 ) -> None:
     """Run the I/O models one after the other under the same clients, and compare what they did.
 
@@ -57,7 +58,7 @@ def command(
     servers = choose(models)
     workload = load_workload(workload_name)
     trace = output or default_output("lab")
-    base = Settings(output=trace, existing="replace" if force else "refuse", payload_bytes=payload)
+    base = Settings(output=trace, existing="replace" if force else "refuse", payload_bytes=payload, fold=fold)
     say(f"{workload.clients} clients ({workload.name}) will talk to each of: {', '.join(server.name for server in servers)}")
     failed = False
     for server, result in run_lab(servers, workload, base, say):

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from ._options import SIZE
+
 
 class RecordCommand(click.Command):
     """Options come before the program; from its name (or `-m MODULE`) on, nothing is ours."""
@@ -69,6 +71,15 @@ def default_output(name: str) -> Path:
     help="End the program after so long: SIGINT, 2 s later SIGTERM, 2 s later SIGKILL.",
 )
 @click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="End the program, in the same way, after so many calls.")
+@click.option(
+    "--max-size",
+    type=SIZE,
+    default="2G",
+    show_default=True,
+    metavar="SIZE",
+    help="From this size of the trace on, fold: bytes, or with K, M, G.",
+)
+@click.option("--fold", is_flag=True, help="Of calls in a row that found nothing, keep the first and last 16 and count the others.")
 @click.option(
     "--payload",
     type=click.IntRange(0, 16 << 20),
@@ -139,6 +150,8 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
         tape=options["tape"],
         core=options["core"],
         allow_remote=options["allow_remote"],
+        fold=options["fold"],
+        max_size_bytes=options["max_size"],
     )
     say(f"recording {' '.join(target.arguments)}")
     result = record(target, settings, say)

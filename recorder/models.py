@@ -92,6 +92,7 @@ def run_lab(servers: Sequence[Server], workload: Workload, base: Settings, say: 
             payload_bytes=base.payload_bytes,
             workload=workload,
             silent=True,
+            fold=base.fold,
         )
         command = Command((sys.executable, str(server.script), "127.0.0.1", "0"), server.name)
         yield server, record(command, settings, say)

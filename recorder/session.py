@@ -63,6 +63,8 @@ class Settings:
         core: what writes the tape; None: the best there is.
         allow_remote: whether the clients may go to another machine.
         silent: whether the program's standard output is thrown away.
+        fold: count the calls of long spins instead of keeping each.
+        max_size_bytes: from this size of the trace on, fold; None: never for its size.
     """
 
     output: Path
@@ -77,6 +79,8 @@ class Settings:
     core: str | None = None
     allow_remote: bool = False
     silent: bool = False
+    fold: bool = False
+    max_size_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,7 @@ class _Session:
         self.sampled_listening = 0
         self.described = False
         self.named: set[int] = set()
+        self.learned: dict[str, Any] = {"folded_from_ns": 0} if settings.fold else {}  # told in runs.settings beside the options
 
     def run(self) -> Result:
         """Start, loop, finish."""
@@ -194,6 +199,7 @@ class _Session:
             settings=json_text(self._settings()),
         )
         self.drain = Drain(self.writer, self.folders, self.start_ns)
+        self.drain.folded_from_ns = 0 if settings.fold else None
         if settings.workload is not None:
             self.crowd = Crowd(settings.workload, settings.allow_remote)
         try:
@@ -219,7 +225,7 @@ class _Session:
         told |= {name: str(value) for name, value in told.items() if isinstance(value, Path)}
         if self.settings.workload is not None:
             told["workload"] = self.settings.workload.name
-        return told
+        return told | self.learned
 
     # Signals.
 
@@ -290,6 +296,7 @@ class _Session:
             self._wait_for_program()
             alive = self._alive()
             behind = self.drain.step() >= STEP_CALLS
+            self._fold_when_large()
             self._name_unrecorded()
             now = time.monotonic()
             if self.drain.processes or self.drain.ended:
@@ -346,6 +353,18 @@ class _Session:
                 self._end("max_calls", now)
         while self.endings and now >= self.endings[0][0]:
             self._signal(self.endings.pop(0)[1])
+
+    def _fold_when_large(self) -> None:
+        """From the size asked for on, count the calls of long spins instead of keeping each."""
+        most, drain = self.settings.max_size_bytes, self.drain
+        if most is None or drain.folded_from_ns is not None or self.writer.file_bytes() < most:
+            return
+        drain.folded_from_ns = self.learned["folded_from_ns"] = drain.run_ns()
+        self.writer.update_run(settings=json_text(self._settings()))
+        size = f"{most >> 20:,} MB" if most >= 1 << 20 else f"{most:,} bytes"
+        self.complaints.append(
+            f"the trace reached {size} (--max-size) after {drain.folded_from_ns / 1e9:.1f} s: from then on long spins are counted, not kept"
+        )
 
     def _end(self, why: str, now: float) -> None:
         """Begin to end the run: SIGINT, after a while SIGTERM, after a while SIGKILL."""

@@ -63,19 +63,22 @@ WITH marked AS (
 islands AS (
   SELECT *, position - row_number() OVER (PARTITION BY thread_id ORDER BY id) AS island
   FROM marked WHERE fruitless
+),
+kept AS (
+  SELECT run_id, thread_id, min(id) AS first_call_id, max(id) AS last_call_id, count(*) AS calls, min(started_ns) AS started_ns,
+    max(started_ns + duration_ns) AS ended_ns, sum(duration_ns) AS in_calls_ns
+  FROM islands GROUP BY run_id, thread_id, island
+),
+folded AS (
+  SELECT k.first_call_id, sum(p.calls) AS calls, sum(p.in_calls_ns) AS in_calls_ns
+  FROM kept k
+  JOIN folds f ON f.thread_id = k.thread_id AND f.first_ns BETWEEN k.started_ns AND k.ended_ns
+  JOIN fold_parts p ON p.fold_id = f.id
+  GROUP BY k.first_call_id
 )
-SELECT run_id, thread_id, min(id) AS first_call_id, max(id) AS last_call_id,
-  count(*) + coalesce((
-    SELECT sum(p.calls) FROM folds f JOIN fold_parts p ON p.fold_id = f.id
-    WHERE f.thread_id = islands.thread_id AND f.first_ns >= min(islands.started_ns)
-      AND f.last_ns <= max(islands.started_ns + islands.duration_ns)), 0) AS calls,
-  min(started_ns) AS started_ns,
-  max(started_ns + duration_ns) AS ended_ns,
-  sum(duration_ns) + coalesce((
-    SELECT sum(p.in_calls_ns) FROM folds f JOIN fold_parts p ON p.fold_id = f.id
-    WHERE f.thread_id = islands.thread_id AND f.first_ns >= min(islands.started_ns)
-      AND f.last_ns <= max(islands.started_ns + islands.duration_ns)), 0) AS in_calls_ns
-FROM islands GROUP BY run_id, thread_id, island;
+SELECT k.run_id, k.thread_id, k.first_call_id, k.last_call_id, k.calls + coalesce(f.calls, 0) AS calls, k.started_ns, k.ended_ns,
+  k.in_calls_ns + coalesce(f.in_calls_ns, 0) AS in_calls_ns
+FROM kept k LEFT JOIN folded f ON f.first_call_id = k.first_call_id;
 
 -- The two phases of every call whose ready time is known.
 CREATE VIEW phases AS
@@ -87,11 +90,12 @@ SELECT c.run_id, c.id AS call_id, o.name AS operation, c.socket_id,
 FROM calls c JOIN operations o ON o.id = c.operation_id
 WHERE c.ready_ns IS NOT NULL AND c.duration_ns IS NOT NULL;
 
--- Every connection, accepted or made: who, how long, how much, how it ended. Peeks (MSG_PEEK = 2) move nothing.
+-- Every connection, accepted or made: who, how long, how much, how it ended; folded calls counted in. Peeks (MSG_PEEK = 2) move nothing.
 CREATE VIEW connections AS
 SELECT p.run_id, s.id AS socket_id, p.pid, s.fd, s.role, s.local, s.peer, s.parent_id AS listener_id,
   s.opened_ns, s.closed_ns, s.closed_by,
-  n.calls, n.fruitless, n.received_bytes, n.sent_bytes, n.eofs, n.resets
+  coalesce(n.calls + coalesce(f.calls, 0), f.calls) AS calls, coalesce(n.fruitless + coalesce(f.calls, 0), f.calls) AS fruitless,
+  n.received_bytes, n.sent_bytes, n.eofs, n.resets
 FROM sockets s
 JOIN processes p ON p.id = s.process_id
 LEFT JOIN (
@@ -107,6 +111,7 @@ LEFT JOIN (
   LEFT JOIN outcomes u ON u.id = c.outcome_id
   GROUP BY c.socket_id
 ) n ON n.socket_id = s.id
+LEFT JOIN (SELECT socket_id, sum(calls) AS calls FROM fold_parts GROUP BY socket_id) f ON f.socket_id = s.id
 WHERE s.role IN ('accepted', 'connected', 'pair');
 
 -- Per connection: the receives that moved bytes since the last send, up to the last send before
