@@ -20,7 +20,7 @@ from .agent import layout
 from .folded import write_changes
 from .folding import Folding
 from .tally import Tally
-from .tape import Block, Note, TapeReader, slot_columns
+from .tape import Note, TapeReader, slot_columns
 
 Columns = dict[str, list[int]]
 STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
@@ -224,13 +224,13 @@ class Drain:
 
     def _read(self, process: Process, ended: bool) -> int:
         blocks, late = process.reader.read_calls(ended, STEP_CALLS)
+        # In the order of the tape: ids follow it.
+        arrived = sorted([*((block.first, block.data) for block in blocks), *late])
         if self.folded_from_ns is not None:
-            self._fold(process, blocks, late)
+            self._fold(process, arrived)
         else:
-            for number, slot in late:
-                self._late(process, number, slot)
-            for block in blocks:
-                self._block(process, block.first, block.data)
+            for number, slots in arrived:
+                (self._late if number in process.shown_open else self._block)(process, number, slots)
         if not ended:
             self._show_open(process)
             ahead = 1 + sum(len(block.data) for block in blocks) * 4 // layout.SEGMENT_BYTES["c"]
@@ -247,12 +247,12 @@ class Drain:
         self.writer.payloads(payloads)
         return sum(len(block.data) for block in blocks) // layout.SLOT_BYTES + len(late)
 
-    def _fold(self, process: Process, blocks: Sequence[Block], late: Sequence[tuple[int, bytes]]) -> None:
+    def _fold(self, process: Process, arrived: Sequence[tuple[int, bytes]]) -> None:
         """Take in calls and write those that a fold does not count."""
         folding = process.folding
         if folding is None:
             folding = process.folding = Folding(self.start_ns)
-        for number, slots in sorted([*((block.first, block.data) for block in blocks), *late]):
+        for number, slots in arrived:
             if number in process.shown_open:
                 self._late(process, number, slots)
                 folding.pass_by(slots)
@@ -291,15 +291,12 @@ class Drain:
         self.calls_recorded += calls
 
     def _late(self, process: Process, number: int, slot: bytes) -> None:
-        """Take in a call that was open when its neighbours were read."""
+        """Take in a call that has returned and has a row as an open one."""
         columns = self._columns(process, number, slot)
-        if number in process.shown_open:
-            process.shown_open.discard(number)
-            self.writer.close_call(columns, process.bases)
-            self.calls_recorded -= 1
-            process.calls -= 1
-        else:
-            self.writer.calls(columns, process.bases)
+        process.shown_open.discard(number)
+        self.writer.close_call(columns, process.bases)
+        self.calls_recorded -= 1
+        process.calls -= 1
         self._count(process, columns["id"][0], slot)
 
     def _show_open(self, process: Process, all_of_them: bool = False) -> None:

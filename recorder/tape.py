@@ -407,9 +407,12 @@ class TapeReader:
                     self._take_cell(number, cell, notes)
         for first, states in stream.advance(self._failed("n"), ended, 1 << 62):
             segment = stream.segments[first >> stream.bits]
-            for offset, state in enumerate(states):
-                if state == layout.COMPLETE:
-                    self._take_cell(first + offset, stream.item(first + offset), notes)
+            for offset in range(len(states)):
+                # Not the state as it was: it may have been written while those behind it were looked at, and what
+                # one thread wrote must be taken in its order (a socket's end after its beginning).
+                cell = stream.item(first + offset)
+                if int.from_bytes(cell[-4:], "little") == layout.COMPLETE:
+                    self._take_cell(first + offset, cell, notes)
                 else:
                     segment.waiting.add(first + offset)
         return notes

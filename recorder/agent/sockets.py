@@ -83,6 +83,7 @@ class Sockets:
         self.entries = {}  # id of object -> Entry
         self.by_fd = {}  # descriptor -> Entry that is open on it
         self._by_inode = {}  # inode -> the newest Entry that is open on it
+        self._by_place = {}  # (descriptor, inode) -> Entry that is open there
         self._inherited = inherited or {}  # inode -> (tape, Entry)
         self._addresses = {}
         self._next = itertools.count(1).__next__
@@ -179,6 +180,9 @@ class Sockets:
         if not role:
             role = _role(sock, family, type_, local, peer)
         entry = self._new(fd, inode, family, type_, role, local, peer, parent)
+        first = self._by_place.setdefault((fd, inode), entry)
+        if first is not entry:
+            return first  # another thread met it at the same time
         self.by_fd[fd] = self._by_inode[inode] = entry
         self._note(entry, type_, origin, origin_tape, origin_socket, _monotonic_ns())
         return entry
@@ -258,6 +262,8 @@ class Sockets:
         entry.open = False
         if self._by_inode.get(entry.inode) is entry:
             del self._by_inode[entry.inode]
+        if self._by_place.get((entry.fd, entry.inode)) is entry:
+            del self._by_place[entry.fd, entry.inode]
         if self.by_fd.get(entry.fd) is entry:
             if by == "detach":
                 pass  # whoever takes the descriptor next is the same socket under another object

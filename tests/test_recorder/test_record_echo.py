@@ -108,7 +108,7 @@ def test_sockets_know_their_listener_their_ends_and_who_closed_them(echo: Record
     assert [row["result"] for row in echo.calls(operation="accept", outcome="ok")] == [row["id"] for row in accepted]
 
 
-_STRACE = re.compile(r"^(?:\d+ )?(accept4|recvfrom|sendto|close|listen|bind)\((\d+)(.*)\) += (-?\d+)(?: (E\w+))?")
+_STRACE = re.compile(r"^(?:\d+ +)?(accept4|recvfrom|sendto|close|listen|bind)\((\d+)(.*)\) += (-?\d+)(?: (E\w+))?")
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")

@@ -314,3 +314,23 @@ def test_losses_counted_by_many_threads_add_up(folder: Path) -> None:
         thread.join()
     assert writer.reader.lost() == (80_000, 0)
     writer.reader.close()
+
+
+def test_notes_are_taken_in_their_order_though_they_are_written_while_we_look(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(folder)
+    real = writer.reader.notes.states
+
+    def states(segment: Any, start: int, stop: int) -> list[int]:
+        seen = real(segment, start, stop)
+        if start == 0:
+            seen[0] = 0  # this cell was looked at a moment too early, the next one was not
+        return seen
+
+    monkeypatch.setattr(writer.reader.notes, "states", states)
+    for number in range(4):
+        writer.note(layout.NOTE_SITE, number, b"")
+    writer.look()
+    writer.look()
+    assert [key for _, key, _ in writer.read_notes] == [0, 1, 2, 3]
+    writer.die()
+    writer.reader.close()
