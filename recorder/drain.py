@@ -266,8 +266,10 @@ class Drain:
         segment = number >> layout.SLOT_BITS
         first = process.segment_ids.get(segment)
         if first is None:
-            first = process.segment_ids[segment] = self._next_call
-            self._next_call += layout.SLOTS
+            # Whatever comes first of a segment (a payload may come long before its call): ids follow the tape.
+            for each in range(min(max(process.segment_ids, default=-1) + 1, segment), segment + 1):
+                first = process.segment_ids[each] = self._next_call
+                self._next_call += layout.SLOTS
         return first + (number & (layout.SLOTS - 1))
 
     def _block(self, process: Process, first: int, data: bytes) -> None:
