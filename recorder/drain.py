@@ -264,13 +264,12 @@ class Drain:
     def _call_id(self, process: Process, number: int) -> int:
         """Return the id of a slot's call: every segment gets the next free ids of the file."""
         segment = number >> layout.SLOT_BITS
-        first = process.segment_ids.get(segment)
-        if first is None:
+        if segment not in process.segment_ids:
             # Whatever comes first of a segment (a payload may come long before its call): ids follow the tape.
             for each in range(min(max(process.segment_ids, default=-1) + 1, segment), segment + 1):
-                first = process.segment_ids[each] = self._next_call
+                process.segment_ids[each] = self._next_call
                 self._next_call += layout.SLOTS
-        return first + (number & (layout.SLOTS - 1))
+        return process.segment_ids[segment] + (number & (layout.SLOTS - 1))
 
     def _block(self, process: Process, first: int, data: bytes) -> None:
         columns = self._columns(process, first, data)

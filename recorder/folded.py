@@ -49,6 +49,6 @@ def _write_fold(fold: Fold, bases: Bases, writer: RunWriter) -> None:
         fold.id = writer.insert("folds", thread_id=fold.thread + bases.thread, first_ns=fold.first_ns - bases.start_ns, last_ns=0)
     writer.update("folds", fold.id, last_ns=fold.last_ns - bases.start_ns)
     writer.fold_parts(
-        (fold.id, socket + bases.socket if socket else None, operation, site + bases.site if site else None, *sums)
-        for (socket, operation, site), sums in fold.parts.items()
+        (fold.id, socket + bases.socket if socket else None, operation, site + bases.site if site else None, calls, ns, least, most)
+        for (socket, operation, site), (calls, ns, least, most) in fold.parts.items()
     )
