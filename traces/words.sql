@@ -22,7 +22,13 @@ INSERT OR IGNORE INTO operations (id, name, layer) VALUES
   (19, 'detach', 'socket'),
   (20, 'setblocking', 'socket'),
   (21, 'settimeout', 'socket'),
-  (22, 'setsockopt', 'socket');
+  (22, 'setsockopt', 'socket'),
+  (23, 'select', 'wait'),
+  (24, 'poll', 'wait'),
+  (25, 'epoll_wait', 'wait'),
+  (26, 'register', 'wait'),
+  (27, 'modify', 'wait'),
+  (28, 'unregister', 'wait');
 
 INSERT OR IGNORE INTO outcomes (id, name) VALUES
   (1, 'ok'),

@@ -394,6 +394,67 @@ def new_timeout(entry, sock):
     entry.timeout_ns = recorder.sockets.timeout_ns(sock, entry.fd)
 
 
+class Call:
+    """A call that a hook of ours makes from Python, outside `hook`: its place on the tape."""
+
+    __slots__ = ("at", "buffer", "number", "parent", "started_ns", "thread")
+
+
+now_ns = _now
+
+
+def begin_call(operation, fd, asked, timeout_ns):
+    """Open a slot for a call made from the caller of our caller's frame.
+
+    Args:
+        operation: its code.
+        fd: of what it is made on, or -1.
+        asked, timeout_ns: as in the layout.
+
+    Returns:
+        A Call for `end_call` or `fail_call`; None where there is no room: the call is lost, and counted.
+    """
+    call = Call()
+    try:
+        call.number = number = next_slot()
+        call.buffer = buffer = (
+            call_segments[number >> _SLOT_BITS] if number >> _SLOT_BITS in call_segments else _map_calls(number >> _SLOT_BITS)
+        )
+        if buffer is None:
+            recorder.tape.lose_call()
+            return None
+        call.at = at = (number & _SLOT_MASK) * _SLOT_BYTES
+        call.thread = thread = _enter_thread()
+        socket = recorder.sockets.number_of_fd(fd) if fd >= 0 else 0
+        site = recorder.sites.find(_getframe(2))
+        call.parent = parent = thread.current
+        call.started_ns = started_ns = _now()
+        _open_slot(buffer, at, thread.id, socket, started_ns, asked, timeout_ns, parent, site, 0, 0, operation, _OPEN)
+        thread.current = number + 1
+    except Exception:
+        _void(getattr(call, "buffer", None), getattr(call, "at", 0))
+        _fault()
+        return None
+    return call
+
+
+def end_call(call, ended_ns, result, outcome):
+    """Complete a call that returned."""
+    call.thread.current = call.parent
+    _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, result, 0, 0, outcome, 0, _COMPLETE)
+
+
+def fail_call(call, error):
+    """Complete a call that raised."""
+    ended_ns = _now()
+    call.thread.current = call.parent
+    try:
+        outcome, code = _failure(error, None, None, 0)
+        _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, _NOTHING, 0, code, outcome, 0, _COMPLETE)
+    except Exception:
+        _fault()
+
+
 def set_peer(buffer, at, entry, address):
     """Write the address that a datagram came from."""
     number = recorder.sockets.address(entry.family, address)

@@ -108,6 +108,7 @@ NOTE_ADDRESS = 6  # key: address. text
 NOTE_PAYLOAD = 7  # key: slot number. size in decimal, NUL, raw bytes
 NOTE_CHILD = 8  # key: pid. started_by, why_not, command...
 NOTE_BLIND = 9  # key: 0. sentence
+NOTE_READINESS = 10  # key: slot number. socket, interest, events (-1: none), and so on, three for each socket
 
 SOCKET_FIELDS = (
     "fd",
@@ -147,6 +148,12 @@ OPERATIONS = {
     "setblocking": 20,
     "settimeout": 21,
     "setsockopt": 22,
+    "select": 23,
+    "poll": 24,
+    "epoll_wait": 25,
+    "register": 26,
+    "modify": 27,
+    "unregister": 28,
 }
 
 OUTCOMES = {

@@ -22,12 +22,27 @@ _family, _type = _Socket.family.__get__, _Socket.type.__get__
 _ref = _weakref.ref
 _monotonic_ns = time.monotonic_ns
 _finalizing = sys.is_finalizing
+_detach = _Socket.detach
 _SO_ACCEPTCONN = 30
 _STREAM, _DGRAM = 1, 2
 _UNIX, _INET, _INET6 = 1, 2, 10
 _FAMILIES = {getattr(_socket, name): name for name in dir(_socket) if name.startswith("AF_")}
 _TYPES = {getattr(_socket, name): name for name in ("SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_RDM", "SOCK_SEQPACKET")}
 _MOST_ADDRESSES = 100_000
+
+
+_FILE_KINDS = {"anon_inode:[eventpoll]": "epoll", "anon_inode:[eventfd]": "eventfd", "anon_inode:[io_uring]": "ring"}
+
+
+def _is_socket(mode):
+    return mode & 0o170000 == 0o140000
+
+
+def _inode_of(fd):
+    try:
+        return _fstat(fd).st_ino
+    except OSError:
+        return -1
 
 
 class Entry:
@@ -270,6 +285,60 @@ class Sockets:
             else:
                 del self.by_fd[entry.fd]
         self.tape.note(layout.NOTE_CLOSED, entry.id, at_ns or _monotonic_ns(), by)
+
+    def number_of_fd(self, fd):
+        """Return the number of whatever is open on a descriptor, which may be no socket; 0 where nothing is."""
+        found = self.by_fd.get(fd)
+        if found is not None and found.open and (found.family >= 0 or found.inode == _inode_of(fd)):
+            return found.id
+        try:
+            inode = _fstat(fd)
+        except OSError:
+            return 0
+        if _is_socket(inode.st_mode):
+            blocking = _get_blocking(fd)
+            sock = _Socket(fileno=fd)
+            try:
+                return self._first_seen(sock, fd, inode.st_ino, found).id
+            finally:
+                _detach(sock)
+                if _get_blocking(fd) != blocking:  # a default timeout of the program made it nonblocking
+                    os.set_blocking(fd, blocking)
+        if found is not None and found.open:
+            self.close(found, "replaced")
+        return self._new_file(fd, inode.st_ino).id
+
+    def _new_file(self, fd, inode):
+        """Note a descriptor that is no socket: an epoll, an eventfd, a pipe, a file."""
+        try:
+            target = os.readlink("/proc/self/fd/%d" % fd)
+        except OSError:
+            target = ""
+        kind = _FILE_KINDS.get(target) or ("pipe" if target.startswith("pipe:") else "other")
+        entry = self._new(fd, inode, -1, 0, "poller" if kind == "epoll" else "other", "", "", 0)
+        self.by_fd[fd] = entry
+        self.tape.note(layout.NOTE_SOCKET, entry.id, fd, kind, "", "", entry.role, "", "", 0, "created", "", 0, _monotonic_ns())
+        return entry
+
+    def fd_of(self, watched):
+        """Return the descriptor of an object given to select, -1 where asking could run code of the program."""
+        if isinstance(watched, _Socket):
+            return _fileno(watched)
+        method = getattr(type(watched), "fileno", None)
+        if isinstance(method, type(_Socket.fileno)):
+            return watched.fileno()
+        return -1
+
+    def knows(self, fd):
+        """Say whether something open on a descriptor was met before."""
+        found = self.by_fd.get(fd)
+        return found is not None and found.open
+
+    def leave_number(self, fd):
+        """Note that a descriptor which is no socket is about to be closed."""
+        found = self.by_fd.get(fd)
+        if found is not None and found.open and found.family < 0:
+            self.close(found, "close")
 
     def address(self, family, address):
         """Return the number of an address named in a call, 0 for none."""

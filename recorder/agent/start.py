@@ -44,28 +44,38 @@ def _directory():
         return ""
 
 
-class WaitForSocket:
-    """A finder that steps aside at the first import of the standard library's `socket`, and hooks it.
+class WaitForModules:
+    """A finder that hooks modules of the standard library at their first import, and then steps aside.
 
-    Importing `socket` ourselves would take the name from a program that has a module of its own.
+    Importing them ourselves would take the name from a program that has a module of its own.
+
+    Args:
+        installs: name of a module -> function(module) that hooks it.
     """
 
-    def __init__(self, install):
-        self.install = install
+    def __init__(self, installs):
+        self.installs = installs
 
     def find_spec(self, name, path=None, target=None):
-        """Find `socket` as everybody else would, with a loader that hooks it once it has run."""
-        if name != "socket":
+        """Find a module as everybody else would, with a loader that hooks it once it has run."""
+        install = self.installs.pop(name, None)
+        if install is None:
             return None
-        try:
-            sys.meta_path.remove(self)
-        except ValueError:
-            pass
+        if not self.installs:
+            try:
+                sys.meta_path.remove(self)
+            except ValueError:
+                pass
         spec = _frozen_importlib._find_spec(name, path, target)
-        library = os.path.dirname(os.path.abspath(os.__file__))
-        if spec is not None and spec.loader is not None and os.path.dirname(os.path.abspath(spec.origin or "")) == library:
-            spec.loader = _HookingLoader(spec.loader, spec, self.install)
+        if spec is not None and spec.loader is not None and _is_library(spec.origin or ""):
+            spec.loader = _HookingLoader(spec.loader, spec, install)
         return spec
+
+
+def _is_library(origin):
+    """Say whether a module comes with Python: built in, a file of the library, or an extension beside it."""
+    library = os.path.dirname(os.path.abspath(os.__file__))
+    return origin in ("built-in", "frozen") or os.path.dirname(os.path.abspath(origin)) in (library, os.path.join(library, "lib-dynload"))
 
 
 class _HookingLoader:
@@ -107,12 +117,19 @@ def start(folder):
     children.install(folder, recorder)
     os.register_at_fork(after_in_child=core.restart_after_fork)
 
-    def install(module):
+    def hook_socket(module):
         from . import methods
 
         methods.install(module.socket, recorder)
 
-    if "socket" in sys.modules:
-        install(sys.modules["socket"])
-    else:
-        sys.meta_path.insert(0, WaitForSocket(install))
+    def hook_select(module):
+        from . import waits
+
+        waits.install(module)
+
+    installs = {"socket": hook_socket, "select": hook_select}
+    for name in list(installs):
+        if name in sys.modules:
+            installs.pop(name)(sys.modules[name])
+    if installs:
+        sys.meta_path.insert(0, WaitForModules(installs))

@@ -18,6 +18,9 @@ VERSIONS = ["3.8", "3.9", "3.10", "3.12", "3.13"]
 NESTED = ("talk", "answer")
 
 
+WAITS = {"select", "poll", "epoll_wait", "register", "modify", "unregister"}
+
+
 @pytest.fixture(scope="module", params=["c", "python"])
 def recorded(record_once: Recorder, request: pytest.FixtureRequest) -> Recorded:
     """All cases under this Python, once per core."""
@@ -45,7 +48,8 @@ def told(row: dict[str, Any], recorded: Recorded) -> dict[str, Any]:
 def differences(recorded: Recorded, case: str) -> list[tuple[Any, Any]]:
     """Compare what a case says of its calls with the trace, in what the case speaks of."""
     expected = recorded.said[case]
-    rows = [told(row, recorded) for row in recorded.calls(function=case)]
+    # Python's own waits inside sendfile are calls as well, but none that a case speaks of.
+    rows = [told(row, recorded) for row in recorded.calls(function=case) if row["operation"] not in WAITS]
     assert [(row["operation"], row["outcome"]) for row in rows] == [(row["operation"], row["outcome"]) for row in expected]
     return [(want, row) for want, row in zip(expected, rows, strict=True) if {name: row.get(name) for name in want} != want]
 
@@ -62,7 +66,7 @@ def test_every_outcome_that_sockets_have_came_up(recorded: Recorded) -> None:
     came_up = {row["outcome"] for row in recorded.calls()}
     assert came_up == {"ok", "would_block", "in_progress", "eof", "timeout", "reset", "broken_pipe", "refused", "interrupted", "error"}
     words = {row["name"] for row in recorded.rows("SELECT name FROM operations WHERE layer = 'socket'")}
-    assert {row["operation"] for row in recorded.calls()} == words
+    assert {row["operation"] for row in recorded.calls()} - WAITS == words
 
 
 def test_wrong_arguments_raise_what_they_always_raised_and_are_no_lost_calls(recorded: Recorded) -> None:
