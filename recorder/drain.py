@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import linecache
 import os
-import select
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,39 +16,18 @@ from pathlib import Path
 
 from ..traces.writer import Bases, RunWriter, json_text
 from .agent import layout
+from .alive import ancestor, has_ended, open_pidfd
 from .folded import write_changes
 from .folding import Folding
-from .tally import Tally
+from .journal import Journal
+from .numbering import Numbering
+from .tally import LevelRow, Tally
 from .tape import Note, TapeReader, slot_columns
 
 Columns = dict[str, list[int]]
 STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
 _OPEN_SHOWN_NS = 100_000_000  # an open call this old gets a row
-_SPACING = 1_000_000_000  # between the numbers of processes that live at the same time
-_GENERATIONS = 16  # of unrecorded processes between two recorded ones
 _LARGEST_SOURCE = 4_000_000
-
-
-def has_ended(pidfd: int | None) -> bool:
-    """Say whether the process behind a pidfd is gone."""
-    if pidfd is None:
-        return True
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _ancestor(pid: int, known: Sequence[Process]) -> Process | None:
-    """Return the nearest process that we know: between it and its child may stand a shell."""
-    for _ in range(_GENERATIONS):
-        found = next((process for process in reversed(known) if process.pid == pid), None)
-        if found is not None or pid <= 1:
-            return found
-        try:
-            pid = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
-        except (OSError, IndexError, ValueError):
-            return None
-    return None
 
 
 @dataclass
@@ -66,7 +44,12 @@ class Process:
     sites_of_files: set[str] = field(default_factory=set)
     sockets: dict[int, dict[str, str]] = field(default_factory=dict)
     threads: dict[int, int] = field(default_factory=dict)  # number -> native id
+    kept_open: set[int] = field(default_factory=set)  # open calls that have a row in the file, by the last commit
     calls: int = 0
+    lost: int = 0  # once it has ended
+    faults: int = 0
+    ended_ns: int | None = None
+    found_dead_ns: int | None = None  # its last sign of life, where nobody saw its end
     folding: Folding | None = None
 
     @property
@@ -87,20 +70,25 @@ class Drain:
         self.writer = writer
         self.folders = folders
         self.start_ns = start_ns
-        self.tally = Tally()
+        self.tally = Tally()  # of what is committed
+        self.counted_later = False  # somebody will make summaries and levels from the rows
+        self.journal = Journal(writer)
         self.processes: list[Process] = []  # alive, as far as we know
         self.ended: list[Process] = []
         self.folded_from_ns: int | None = None  # run time since which long spins are folded
         self.calls_recorded = 0
-        self.calls_lost = 0
-        self.faults = 0
+        self.calls_kept = 0  # of them, in the file by the last commit
+        self.lost_before = 0  # calls that were read when the file took no more
         self.blind_spots: list[str] = []
         self.unrecorded: dict[int, str] = {}  # pid -> why
         self.listening: list[tuple[str, str]] = []
+        self._fresh = Tally()  # of what is not committed
+        self._levels: list[LevelRow] = []  # settled, not committed
+        self._returned: list[tuple[Process, int, bytes]] = []  # calls that stand open in the file and have returned
+        self._spots_kept = 0
         self._seen: set[str] = set()
         self._children: dict[int, tuple[int, str, str, list[str]]] = {}
-        self._next_call = writer.highest_id("calls") + 1
-        self._next_base = {table: writer.highest_id(table) for table in ("threads", "sockets", "sites", "addresses")}
+        self.numbering = Numbering(writer, start_ns)
 
     def run_ns(self) -> int:
         """Return the run's clock now."""
@@ -129,9 +117,10 @@ class Drain:
         head = reader.head
         known = [*self.processes, *self.ended]
         before = [process for process in known if process.pid == head.pid]
-        parent = next((process for process in known if process.reader.head.name == head.parent_tape), None) or _ancestor(
-            head.parent_pid, known
-        )
+        parent = next((process for process in known if process.reader.head.name == head.parent_tape), None)
+        if parent is None:
+            above = ancestor(head.parent_pid, {process.pid for process in known})
+            parent = next((process for process in reversed(known) if process.pid == above), None)
         if parent is None and known and known[0].reader.head.parent_pid == os.getpid():
             parent = known[0]  # whoever stood between them is gone; the program itself is an ancestor of all
         started_by = "fork" if head.forked else "exec" if before else "spawn" if known else "main"
@@ -148,26 +137,10 @@ class Drain:
             started_ns=max(0, head.started_ns - self.start_ns),
         )
         self.unrecorded.pop(head.pid, None)
-        try:
-            pidfd = os.pidfd_open(head.pid)
-        except OSError:
-            pidfd = None
-        process = Process(id_, reader, self._bases(), pidfd)
+        process = Process(id_, reader, self.numbering.bases(alone=not self.processes), open_pidfd(head.pid, head.started_ns))
         self.processes.append(process)
+        self.journal.head(head)
         return process
-
-    def _bases(self) -> Bases:
-        """Return where a new process' numbers begin: behind all others, or far away while others still grow."""
-        tables = ("threads", "sockets", "sites", "addresses")
-        if self.processes:
-            bases = {table: -(-max(self._next_base[table], 1) // _SPACING) * _SPACING for table in tables}
-            top = max(bases.values())
-            bases = dict.fromkeys(tables, top)
-            self._next_base = dict.fromkeys(tables, top + 1)
-        else:
-            bases = {table: self.writer.highest_id(table) for table in tables}
-            self._next_base = {table: base + 1 for table, base in bases.items()}
-        return Bases(bases["threads"], bases["sockets"], bases["sites"], bases["addresses"], self.start_ns)
 
     def _take_unrecorded(self, path: Path) -> None:
         try:
@@ -176,6 +149,7 @@ class Drain:
         except (OSError, ValueError):
             return
         self.unrecorded[pid] = reason
+        self.journal.unrecorded(pid, reason)
         self._insert_unrecorded(pid, None, "unknown", [], reason)
 
     def _insert_unrecorded(self, pid: int, parent: int | None, started_by: str, command: list[str], reason: str) -> None:
@@ -216,11 +190,26 @@ class Drain:
 
     def _settle(self) -> None:
         """Show what was taken in, and give its tape back."""
-        self.writer.levels(self.tally.settled_levels())
-        self.writer.commit()
+        self._levels += self.tally.settled_levels()
+        self.writer.levels(self._levels)
+        self._commit()
         for process in self.processes:
-            process.reader.calls.free_done()
-            process.reader.notes.free_done()
+            process.reader.free_done()
+
+    def _commit(self) -> None:
+        """Commit rows together with how far the tapes were read, and only then count them."""
+        if self.writer.muted:
+            return
+        self.journal.tapes(self.processes)
+        if self._spots_kept != len(self.blind_spots):
+            self.writer.update_run(blind_spots=json_text(self.blind_spots))
+        self.writer.commit()
+        self.tally.absorb(self._fresh)
+        self._fresh, self._levels, self._returned = Tally(), [], []
+        self._spots_kept, self.calls_kept = len(self.blind_spots), self.calls_recorded
+        for process in self.processes:
+            if process.kept_open != process.shown_open:
+                process.kept_open = set(process.shown_open)
 
     def _read(self, process: Process, ended: bool) -> int:
         blocks, late = process.reader.read_calls(ended, STEP_CALLS)
@@ -259,17 +248,10 @@ class Drain:
             else:
                 folding.take(number, slots)
                 self._count(process, self._call_id(process, number), slots)
-        write_changes(folding.changes(), process.bases, lambda number: self._call_id(process, number), self.writer, self.tally)
+        write_changes(folding.changes(), process.bases, lambda number: self._call_id(process, number), self.writer, self._fresh)
 
     def _call_id(self, process: Process, number: int) -> int:
-        """Return the id of a slot's call: every segment gets the next free ids of the file."""
-        segment = number >> layout.SLOT_BITS
-        if segment not in process.segment_ids:
-            # Whatever comes first of a segment (a payload may come long before its call): ids follow the tape.
-            for each in range(min(max(process.segment_ids, default=-1) + 1, segment), segment + 1):
-                process.segment_ids[each] = self._next_call
-                self._next_call += layout.SLOTS
-        return process.segment_ids[segment] + (number & (layout.SLOTS - 1))
+        return self.numbering.call_id(process.segment_ids, number)
 
     def _block(self, process: Process, first: int, data: bytes) -> None:
         columns = self._columns(process, first, data)
@@ -286,7 +268,11 @@ class Drain:
         return columns
 
     def _count(self, process: Process, first_id: int, data: bytes) -> None:
-        self.tally.add_slots(process.id, data, first_id, process.bases.thread, process.bases.socket, self.start_ns)
+        if not self.writer.muted and not self.counted_later:
+            self._fresh.add_slots(process.id, data, first_id, process.bases.thread, process.bases.socket, self.start_ns)
+        if process.found_dead_ns is not None:
+            last = slot_columns(data[-layout.SLOT_BYTES :])
+            process.found_dead_ns = max(process.found_dead_ns, last["started_ns"][0] + last["duration_ns"][0] - self.start_ns)
         calls = len(data) // layout.SLOT_BYTES
         process.calls += calls
         self.calls_recorded += calls
@@ -295,6 +281,8 @@ class Drain:
         """Take in a call that has returned and has a row as an open one."""
         columns = self._columns(process, number, slot)
         process.shown_open.discard(number)
+        if number in process.kept_open:
+            self._returned.append((process, number, slot))
         self.writer.close_call(columns, process.bases)
         self.calls_recorded -= 1
         process.calls -= 1
@@ -336,6 +324,7 @@ class Drain:
             self.writer.insert("addresses", id=bases.address + note.key, text=fields[0])
         elif note.kind == layout.NOTE_CHILD:
             self._children[note.key] = (process.id, fields[0], fields[1], fields[2:])
+            self.journal.child(note.key, self._children[note.key])
             if fields[1]:
                 self.unrecorded[note.key] = fields[1]
                 self._insert_unrecorded(note.key, process.id, fields[0], fields[2:], fields[1])
@@ -394,34 +383,31 @@ class Drain:
         while self._read(process, ended=True) >= STEP_CALLS:
             self._settle()
         self._show_open(process, all_of_them=True)
+        # Where the file takes no more, only calls that stand in it are counted.
+        tally, shown = (self.tally, process.kept_open) if self.writer.muted else (self._fresh, process.shown_open)
         for number, slot in process.reader.open_calls():
-            if number in process.shown_open:
-                self.tally.add_unfinished(process.id, slot_columns(slot)["operation"][0])
+            if number in shown:
+                tally.add_unfinished(process.id, slot_columns(slot)["operation"][0])
+        process.ended_ns = ended_ns if process.found_dead_ns is None else process.found_dead_ns
         for number in process.open_sockets:
-            self.writer.update("sockets", process.bases.socket + number, closed_ns=ended_ns, closed_by=closed_by)
-        self.writer.update("processes", process.id, ended_ns=ended_ns)
-        lost, faults = process.reader.lost()
-        self.calls_lost += lost
-        self.faults += faults
-        self._reclaim(process)
+            self.writer.update("sockets", process.bases.socket + number, closed_ns=process.ended_ns, closed_by=closed_by)
+        self.writer.update("processes", process.id, ended_ns=process.ended_ns)
+        process.lost, process.faults = process.reader.lost()
+        self.numbering.reclaim(process.segment_ids, process.reader.calls.position)
         if process.pidfd is not None:
             os.close(process.pidfd)
             process.pidfd = None
         self.processes.remove(process)
         self.ended.append(process)
-        self.writer.commit()
+        self.journal.ended(process)
+        self._commit()
         process.reader.close()
 
-    def _reclaim(self, process: Process) -> None:
-        """Give back the ids of slots that were never used, where nobody took ids behind them."""
-        for segment in sorted(process.segment_ids, reverse=True):
-            first = process.segment_ids[segment]
-            used = min(max(process.reader.calls.position - (segment << layout.SLOT_BITS), 0), layout.SLOTS)
-            if first + layout.SLOTS != self._next_call:
-                return
-            self._next_call = first + used
-            if used:
-                return
+    @property
+    def calls_lost(self) -> int:
+        """How many calls found no place: on their tape, or in a file that took no more."""
+        lost = sum(process.lost for process in self.ended) + sum(process.reader.lost()[0] for process in self.processes)
+        return lost + self.lost_before + (self.calls_recorded - self.calls_kept if self.writer.muted else 0)
 
     def finish(self) -> None:
         """End whatever is left, name the children that never spoke, write the last counts."""
@@ -432,17 +418,64 @@ class Drain:
         for pid, (parent, started_by, why_not, command) in self._children.items():
             if pid not in known and not why_not and pid not in self.unrecorded:
                 self._insert_unrecorded(pid, parent, started_by, command, "no Python that could be reached")
-        if self.faults:
-            self.add_blind_spot(f"the agent met {self.faults} errors of its own: details of as many calls may be missing")
-        self.writer.levels(self.tally.settled_levels(finish=True))
+        faults = sum(process.faults for process in self.ended)
+        if faults:
+            self.add_blind_spot(f"the agent met {faults} errors of its own: details of as many calls may be missing")
+        self._commit()
+        if not self.writer.muted:
+            self._write_last()
+
+    def finish_muted(self) -> None:
+        """Write what can be written of a run whose file took no more: after `finish`, once there is a little room.
+
+        What was read meanwhile is counted as lost. Calls that stand open in the file and have returned get their end.
+        """
+        lost = self.calls_lost
+        self.writer.unmute()
+        self.lost_before, self.calls_recorded = lost - sum(process.lost for process in self.ended), self.calls_kept
+        # The least first: these few bytes find room where the rest may not.
+        self.journal.not_kept(self.lost_before)
+        self.writer.update_run(calls_recorded=self.calls_recorded, calls_lost=lost, blind_spots=json_text(self.blind_spots))
+        self.writer.commit()
+        for process, number, slot in self._returned:
+            columns = self._columns(process, number, slot)
+            self.writer.close_call(columns, process.bases)
+            bases = process.bases
+            self.tally.add_slots(process.id, slot, columns["id"][0], bases.thread, bases.socket, self.start_ns)
+        for process in self.ended:
+            self.writer.update("processes", process.id, ended_ns=process.ended_ns)
+        self._write_last()
+
+    def _write_last(self) -> None:
+        self.writer.levels([*self._levels, *self.tally.settled_levels(finish=True)])
         self.write_counts()
         self.writer.commit()
 
     def write_counts(self) -> None:
         """Bring the counts of the run up to date."""
-        self.writer.summaries(self.tally.summary_rows())
-        lost = self.calls_lost + sum(process.reader.lost()[0] for process in self.processes)
-        self.writer.update_run(calls_recorded=self.calls_recorded, calls_lost=lost, blind_spots=json_text(self.blind_spots))
+        if not self.counted_later:
+            self.writer.summaries(self.tally.summary_rows())
+        self.writer.update_run(calls_recorded=self.calls_recorded, calls_lost=self.calls_lost, blind_spots=json_text(self.blind_spots))
+
+    # Going on where another drain stopped: see journal.py.
+
+    def take_over(self, id_: int, reader: TapeReader, bases: Bases, alive: bool) -> Process:
+        """Take in a process that another drain knew."""
+        pidfd = open_pidfd(reader.head.pid, reader.head.started_ns) if alive else None
+        process = Process(id_, reader, bases, pidfd)
+        self._seen.add(reader.path.name)
+        return process
+
+    def know_child(self, pid: int, told: tuple[int, str, str, list[str]]) -> None:
+        """Take in a child that another drain knew of."""
+        self._children[pid] = told
+        if told[2]:
+            self.unrecorded[pid] = told[2]
+
+    def know_unrecorded(self, pid: int, reason: str) -> None:
+        """Take in a process without a tape that another drain knew of."""
+        self._seen.add(f"{pid}.unrecorded")
+        self.unrecorded[pid] = reason
 
 
 def _read_source(file: str) -> str:

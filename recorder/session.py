@@ -26,8 +26,9 @@ from ..errors import SockreelError
 from ..traces import TraceError, create_trace
 from ..traces.writer import RunWriter, json_text
 from . import launch
+from .alive import has_ended
 from .crowd import Crowd
-from .drain import STEP_CALLS, Drain, Process, has_ended
+from .drain import STEP_CALLS, Drain, Process
 from .sample import process_sample, thread_sample
 from .workload import Workload
 

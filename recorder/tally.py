@@ -80,6 +80,13 @@ class _Summary:
         for bin_, count in bins.items():
             self.bins[bin_] += count
 
+    def add(self, other: _Summary) -> None:
+        """Add what another one counted."""
+        if other.min_ns is None or other.max_ns is None:
+            self.calls += other.calls
+        else:
+            self.take(other.calls, other.total_ns, other.min_ns, other.max_ns, other.bytes, other.bins)
+
 
 Cell = list[int]  # calls, ns, bytes, first call, last call
 Key = tuple[int, int, str]  # thread, socket (0: all of the thread's), class
@@ -153,6 +160,19 @@ class Tally:
             self._summary(process, operation, outcome).take(calls, total_ns, least, most, bytes_, bins)
         last_ns = int.from_bytes(slots[-layout.SLOT_BYTES + 8 : -layout.SLOT_BYTES + 16], "little", signed=True)
         self._latest_ns = max(self._latest_ns, last_ns - start_ns)
+
+    def absorb(self, other: Tally) -> None:
+        """Add what another tally counted, of which nothing was settled yet. It is not to be used any more."""
+        for bucket, cells in other._levels[0].items():
+            here = self._levels[0].setdefault(bucket, cells)
+            if here is not cells:
+                for key, cell in cells.items():
+                    _merge(here, key, cell)
+        for bucket, threads in other._folded[0].items():
+            self._folded[0][bucket] |= threads
+        for name, summary in other._summaries.items():
+            self._summary(*name).add(summary)
+        self._latest_ns = max(self._latest_ns, other._latest_ns)
 
     def _summary(self, process: int, operation: int, outcome: int | None) -> _Summary:
         return self._summaries.setdefault((process, operation, outcome), _Summary())
@@ -245,13 +265,14 @@ class Tally:
             histogram = json.dumps({str(bin_): count for bin_, count in sorted(found.bins.items())}, separators=(",", ":"))
             yield process, operation, outcome, found.calls, found.total_ns, found.min_ns, found.max_ns, found.bytes, histogram
 
-    def settled_levels(self, finish: bool = False) -> list[LevelRow]:
+    def settled_levels(self, finish: bool = False, horizon_ns: int | None = None) -> list[LevelRow]:
         """Return the rows of `levels` that no later call will change, each once.
 
         Args:
             finish: the run has ended: all that are left.
+            horizon_ns: no call that comes later has started before; None: as usual while a program runs.
         """
-        horizon = self._latest_ns - SHORT_NS - _SETTLED_NS
+        horizon = self._latest_ns - SHORT_NS - _SETTLED_NS if horizon_ns is None else horizon_ns
         width = MILLISECOND_NS
         for level in range(TOP_LEVEL):
             parents: dict[int, list[int]] = defaultdict(list)

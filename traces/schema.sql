@@ -261,8 +261,8 @@ CREATE TABLE exchanges ( -- what a workload's clients asked, and what they got: 
 
 CREATE TABLE recovery ( -- what `recover` needs if the recorder dies, written together with the rows it speaks of; none for a run that has ended
   run_id INTEGER NOT NULL REFERENCES runs(id),
-  kind TEXT NOT NULL,             -- head (what a process says of itself), tape (how far its tape was read), child (one that was started), lost (calls read and not kept)
-  key TEXT NOT NULL,              -- name of the tape; pid of the child
+  kind TEXT NOT NULL,             -- head (what a process says of itself), tape (how far it was read), child (one that was started), unrecorded (one that left a word), lost (calls not kept)
+  key TEXT NOT NULL,              -- name of the tape; pid
   state TEXT NOT NULL,            -- JSON
   PRIMARY KEY (run_id, kind, key)
 ) WITHOUT ROWID;

@@ -171,22 +171,16 @@ class RunWriter:
         """Take back calls: they are counted in a fold."""
         rows = [(id_,) for id_ in ids]
         if rows:
-            with translated_errors(self.path):
-                if not self.connection.in_transaction:
-                    self.connection.execute("BEGIN")
-                self.connection.executemany("DELETE FROM calls WHERE id = ?", rows)
+            self._change_many("DELETE FROM calls WHERE id = ?", rows)
 
     def fold_parts(self, rows: Iterable[tuple[int, int | None, int, int | None, int, int, int, int]]) -> None:
         """Write what folds hold by now: rows in the order of the table's columns."""
-        with translated_errors(self.path):
-            if not self.connection.in_transaction:
-                self.connection.execute("BEGIN")
-            self.connection.executemany(
-                "INSERT INTO fold_parts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (fold_id, ifnull(socket_id, 0), operation_id, ifnull(site_id, 0)) DO UPDATE SET calls = excluded.calls,"
-                " in_calls_ns = excluded.in_calls_ns, min_ns = excluded.min_ns, max_ns = excluded.max_ns",
-                rows,
-            )
+        self._change_many(
+            "INSERT INTO fold_parts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (fold_id, ifnull(socket_id, 0), operation_id, ifnull(site_id, 0)) DO UPDATE SET calls = excluded.calls,"
+            " in_calls_ns = excluded.in_calls_ns, min_ns = excluded.min_ns, max_ns = excluded.max_ns",
+            rows,
+        )
 
     def payloads(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
         """Insert payloads: (call id, bytes moved, the first of them)."""
