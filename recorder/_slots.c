@@ -15,6 +15,7 @@
 #define SHORT_NS (8 * MILLISECOND_NS)
 #define BLOCKED_NS 100000
 #define WOULD_BLOCK 2
+#define TIMED_OUT 5
 #define BINS 1024
 #define MOST_OPERATIONS 256
 #define MOST_OUTCOMES 32
@@ -202,10 +203,13 @@ aggregate(PyObject *Py_UNUSED(module), PyObject *args)
             continue;
         if (slot.parent)
             moved = 0; /* the bytes are those of the call it ran inside, too */
-        int class_ = slot.outcome == WOULD_BLOCK                                                                  ? FRUITLESS
-                     : slot.timeout_ns != 0 && lasted >= BLOCKED_NS && among(waiting.buf, slot.operation) ? BLOCKED
-                     : moved > 0                                                                                  ? MOVED
-                                                                                                                  : OTHER;
+        int class_ = OTHER;
+        if (slot.outcome == WOULD_BLOCK || (slot.outcome == TIMED_OUT && slot.timeout_ns == 0))
+            class_ = FRUITLESS; /* nothing there, and it could not wait for it */
+        else if (slot.timeout_ns != 0 && lasted >= BLOCKED_NS && among(waiting.buf, slot.operation))
+            class_ = BLOCKED;
+        else if (moved > 0)
+            class_ = MOVED;
         int64_t end = started + (lasted > 0 ? lasted : 0);
         int64_t bucket = started >= 0 ? started / MILLISECOND_NS : -((-started + MILLISECOND_NS - 1) / MILLISECOND_NS);
         for (int64_t begin = started; begin == started || begin < end; bucket++) {

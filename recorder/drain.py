@@ -21,11 +21,13 @@ from .folded import write_changes
 from .folding import Folding
 from .journal import Journal
 from .numbering import Numbering
+from .readiness import Readiness
 from .tally import LevelRow, Tally
 from .tape import Note, TapeReader, slot_columns
 
 Columns = dict[str, list[int]]
 STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
+SMALL_STEP_CALLS = 1 << 11  # where there is little room for them
 _OPEN_SHOWN_NS = 100_000_000  # an open call this old gets a row
 _LARGEST_SOURCE = 4_000_000
 
@@ -38,6 +40,7 @@ class Process:
     reader: TapeReader
     bases: Bases
     pidfd: int | None
+    readiness: Readiness = field(default_factory=Readiness)
     segment_ids: dict[int, int] = field(default_factory=dict)  # segment -> id of its first slot
     shown_open: set[int] = field(default_factory=set)  # open calls that have a row
     open_sockets: set[int] = field(default_factory=set)
@@ -71,6 +74,7 @@ class Drain:
         self.folders = folders
         self.start_ns = start_ns
         self.tally = Tally()  # of what is committed
+        self.step_calls = STEP_CALLS
         self.counted_later = False  # somebody will make summaries and levels from the rows
         self.journal = Journal(writer)
         self.processes: list[Process] = []  # alive, as far as we know
@@ -183,7 +187,7 @@ class Drain:
             gone = has_ended(process.pidfd)
             now_taken = self._read(process, ended=gone)
             taken += now_taken
-            if gone and now_taken < STEP_CALLS:
+            if gone and now_taken < self.step_calls:
                 self._end(process, closed_by="exit", ended_ns=self.run_ns())
         self._settle()
         return taken
@@ -212,7 +216,7 @@ class Drain:
                 process.kept_open = set(process.shown_open)
 
     def _read(self, process: Process, ended: bool) -> int:
-        blocks, late = process.reader.read_calls(ended, STEP_CALLS)
+        blocks, late = process.reader.read_calls(ended, self.step_calls)
         # In the order of the tape: ids follow it.
         arrived = sorted([*((block.first, block.data) for block in blocks), *late])
         if self.folded_from_ns is not None:
@@ -234,6 +238,9 @@ class Drain:
             else:
                 self._note(process, note)
         self.writer.payloads(payloads)
+        self.writer.links(
+            (self._call_id(process, wait), self._call_id(process, call), "readiness") for wait, call in process.readiness.links(arrived)
+        )
         return sum(len(block.data) for block in blocks) // layout.SLOT_BYTES + len(late)
 
     def _fold(self, process: Process, arrived: Sequence[tuple[int, bytes]]) -> None:
@@ -328,6 +335,10 @@ class Drain:
             if fields[1]:
                 self.unrecorded[note.key] = fields[1]
                 self._insert_unrecorded(note.key, process.id, fields[0], fields[2:], fields[1])
+        elif note.kind == layout.NOTE_READINESS:
+            id_ = self._call_id(process, note.key)
+            rows = process.readiness.note(note.key, fields)
+            self.writer.readiness((id_, bases.socket + socket, interest, events) for socket, interest, events in rows)
         elif note.kind == layout.NOTE_BLIND:
             self.add_blind_spot(fields[0])
 
@@ -380,7 +391,7 @@ class Drain:
 
     def _end(self, process: Process, closed_by: str, ended_ns: int) -> None:
         """Take in the last of a process, and say what its end did to calls and sockets."""
-        while self._read(process, ended=True) >= STEP_CALLS:
+        while self._read(process, ended=True) >= self.step_calls:
             self._settle()
         self._show_open(process, all_of_them=True)
         # Where the file takes no more, only calls that stand in it are counted.

@@ -32,9 +32,11 @@ FOLDED_CALLS = 4  # with folded calls, whose rows cannot stand in for levels, so
 BLOCKED_NS = 100_000
 _SETTLED_NS = 500 * MILLISECOND_NS  # a call this far back, if short, has reached us
 
-_WAITING = frozenset(code for name, code in OPERATIONS.items() if name == "accept" or name.startswith(("recv", "send", "connect")))
+_WAITS = ("accept", "recv", "send", "connect", "select", "poll", "epoll_wait")
+_WAITING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(_WAITS))
 _MOVING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(("recv", "send")))
 _WOULD_BLOCK = OUTCOMES["would_block"]
+_TIMEOUT = OUTCOMES["timeout"]
 _OK = OUTCOMES["ok"]
 
 _ALIKE_COLUMNS = ("id", "thread", "socket", "outcome", "duration_ns", "begin")
@@ -54,7 +56,7 @@ def class_of(operation: int, outcome: int, duration_ns: int, timeout_ns: int, mo
         timeout_ns: -1 may block for ever, 0 may not block.
         moved: bytes.
     """
-    if outcome == _WOULD_BLOCK:
+    if outcome == _WOULD_BLOCK or (outcome == _TIMEOUT and timeout_ns == 0):
         return FRUITLESS
     if timeout_ns != 0 and duration_ns >= BLOCKED_NS and operation in _WAITING:
         return BLOCKED
@@ -123,8 +125,8 @@ class Tally:
         self._latest_ns = max(self._latest_ns, columns["started_ns"][-1] - start_ns)
         # Nearly all calls stay in their bucket, block nowhere and move nothing: these are counted in groups.
         alike = [
-            begin == end and lasted < BLOCKED_NS and not bytes_
-            for begin, end, lasted, bytes_ in zip(begins, ends, durations, moved, strict=True)
+            begin == end and lasted < BLOCKED_NS and not bytes_ and outcome != _TIMEOUT
+            for begin, end, lasted, bytes_, outcome in zip(begins, ends, durations, moved, columns["outcome"], strict=True)
         ]
         lists = {**columns, "begin": begins, "end": ends, "moved": moved}
         if all(alike):

@@ -186,6 +186,14 @@ class RunWriter:
         """Insert payloads: (call id, bytes moved, the first of them)."""
         self._change_many("INSERT OR REPLACE INTO payloads (call_id, size, data) VALUES (?, ?, ?)", rows)
 
+    def links(self, rows: Iterable[tuple[int, int, str]]) -> None:
+        """Insert links: (from call id, to call id, kind)."""
+        self._change_many("INSERT INTO links VALUES (?, ?, ?)", rows)
+
+    def readiness(self, rows: Iterable[tuple[int, int, int | None, int | None]]) -> None:
+        """Insert rows of `readiness`: (call id, socket id, interest, events)."""
+        self._change_many("INSERT INTO readiness VALUES (?, ?, ?, ?)", rows)
+
     def levels(self, rows: Iterable[tuple[int, int, int, int, str, int, int, int, int, int]]) -> None:
         """Add rows of `levels`, without their run_id."""
         self._change_many(
@@ -230,7 +238,8 @@ class RunWriter:
                 self._execute(sql, parameters)
 
     def _change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        if not self.muted:
+        rows = list(rows)
+        if rows and not self.muted:
             with translated_errors(self.path):
                 if not self.connection.in_transaction:
                     self.connection.execute("BEGIN")

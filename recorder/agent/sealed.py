@@ -30,4 +30,4 @@ def set_on_sealed_type(cls, name, value):
     """
     (namespace,) = [held for held in gc.get_referents(cls.__dict__) if isinstance(held, dict)]
     namespace[name] = value
-    _TypeModified(("PyType_Modified", _Python()))(cls)  # type: ignore[arg-type]
+    _TypeModified(("PyType_Modified", _Python()))(cls)
