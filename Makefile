@@ -16,7 +16,7 @@ STALE := $(shell test -x $(BIN)/python || echo stale)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test quick lint docs clean stale system-tools
+.PHONY: help lab test quick bench lint docs clean stale system-tools
 
 help: ## say what there is to make
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -35,6 +35,9 @@ quick: $(TOOLS) ## run the tests that take no more than a few seconds each
 lint: $(TOOLS) ## ruff and mypy --strict
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m mypy -p sockreel
+
+bench: $(RUNTIME) ## measure what recording costs, beside other tools, and write docs/measure.md (ARGS=--quick)
+	@$(BIN)/python -m sockreel.tests.bench.run $(ARGS)
 
 docs: $(RUNTIME) ## write docs/trace-format.md anew from traces/schema.sql
 	@$(BIN)/python tools/trace_format.py
