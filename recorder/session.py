@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
 from .. import __version__
 from ..errors import SockreelError
@@ -28,9 +26,12 @@ from ..traces.writer import RunWriter, json_text
 from . import launch
 from .alive import has_ended
 from .crowd import Crowd
-from .drain import STEP_CALLS, Drain, Process
+from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain, Process
+from .place import Place, Reserve, is_roomy, make_place, reserve_of, running_out
+from .place import RecordError as RecordError
 from .sample import process_sample, thread_sample
-from .workload import Workload
+from .settings import Result as Result
+from .settings import Settings as Settings
 
 _STEP_S = 0.02
 _SAMPLE_S = 0.1
@@ -39,69 +40,6 @@ _GOODBYE_S = 0.2
 _HELLO_S = 5.0
 _PATIENCE_S = 2.0  # between SIGINT, SIGTERM and SIGKILL
 _NICENESS = 5  # the program and its clients come first: the tape waits for us
-_SHM = Path("/dev/shm")
-
-
-class RecordError(SockreelError):
-    """Recording could not begin: exit status 125."""
-
-    exit_status = 125
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What `record` was asked to do.
-
-    Args:
-        output: the trace.
-        existing: what to do where it exists.
-        label, model: for the run's row.
-        for_s: end the run after so many seconds; None: when the program ends.
-        max_calls: end it after so many calls.
-        payload_bytes: how many bytes of each payload to keep.
-        workload: clients to send once the program listens; the run ends with them.
-        tape: folder for tapes; None: shared memory, and beside the trace where that is full.
-        core: what writes the tape; None: the best there is.
-        allow_remote: whether the clients may go to another machine.
-        silent: whether the program's standard output is thrown away.
-        fold: count the calls of long spins instead of keeping each.
-        max_size_bytes: from this size of the trace on, fold; None: never for its size.
-    """
-
-    output: Path
-    existing: Literal["refuse", "append", "replace"] = "refuse"
-    label: str | None = None
-    model: str | None = None
-    for_s: float | None = None
-    max_calls: int | None = None
-    payload_bytes: int = 256
-    workload: Workload | None = None
-    tape: Path | None = None
-    core: str | None = None
-    allow_remote: bool = False
-    silent: bool = False
-    fold: bool = False
-    max_size_bytes: int | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a recording ended.
-
-    Args:
-        run_id: in the trace.
-        exit_status: what `record` exits with.
-        ended_by: as in `runs.ended_by`.
-        calls, lost: recorded, and not recorded.
-        complaints: what went otherwise than asked, a line each.
-    """
-
-    run_id: int
-    exit_status: int
-    ended_by: str
-    calls: int
-    lost: int
-    complaints: tuple[str, ...]
 
 
 def record(command: launch.Command, settings: Settings, say: Callable[[str], None]) -> Result:
@@ -121,52 +59,47 @@ def record(command: launch.Command, settings: Settings, say: Callable[[str], Non
     is_new = not settings.output.exists() or settings.existing == "replace"
     database = create_trace(settings.output, settings.existing)
     writer = RunWriter(settings.output, database)
+    session: _Session | None = None
     try:
         if settings.label is not None and writer.has_label(settings.label):
             raise TraceError(f"{settings.output} already has a run labelled {settings.label}: give another --label")
-        with _tape_folders(settings) as folders:
-            session = _Session(command, settings, writer, folders, say)
-            return session.run()
-    except launch.LaunchError:
-        writer.close()
-        if is_new:
+        reserve = Reserve(settings.output)
+        told = {"payload": str(settings.payload_bytes), "core": settings.core or ""}
+        place = make_place(settings.output, settings.tape, told)
+        session = _Session(command, settings, writer, place, reserve, say)
+        return session.run()
+    except SockreelError:
+        if is_new and (session is None or not session.launched):
+            writer.close()
             settings.output.unlink(missing_ok=True)
         raise
     finally:
         writer.close()
-
-
-@contextlib.contextmanager
-def _tape_folders(settings: Settings) -> Any:
-    """Make the tape directory (and the one beside the trace, for when shared memory is full); remove them at the end."""
-    beside = settings.output.absolute().parent
-    first = settings.tape if settings.tape is not None else _SHM if os.access(_SHM, os.W_OK) else beside
-    try:
-        folders = [Path(tempfile.mkdtemp(prefix="sockreel-", dir=first))]
-        if settings.tape is None and first != beside:
-            folders.append(Path(tempfile.mkdtemp(prefix=f".{settings.output.name}-tape-", dir=beside)))
-    except OSError as error:
-        raise RecordError(f"cannot make a folder for the tape in {error.filename or first}: {error.strerror}") from error
-    lines = {"payload": str(settings.payload_bytes), "core": settings.core or "", "trace": str(settings.output.absolute())}
-    if len(folders) > 1:
-        lines["spill"] = str(folders[1])
-    (folders[0] / "settings").write_text("".join(f"{name} {value}\n" for name, value in lines.items()), errors="surrogateescape")
-    try:
-        yield tuple(folders)
-    finally:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        reserve_of(settings.output).unlink(missing_ok=True)
+        # Where something unforeseen ended us, the program may still run: its tape stays for `recover`.
+        if session is not None and (session.finished or not session.launched):
+            session.place.remove()
 
 
 class _Session:
     def __init__(
-        self, command: launch.Command, settings: Settings, writer: RunWriter, folders: tuple[Path, ...], say: Callable[[str], None]
+        self,
+        command: launch.Command,
+        settings: Settings,
+        writer: RunWriter,
+        place: Place,
+        reserve: Reserve,
+        say: Callable[[str], None],
     ) -> None:
         self.command = command
         self.settings = settings
         self.writer = writer
-        self.folders = folders
+        self.place = place
+        self.reserve = reserve
         self.say = say
+        self.launched = False
+        self.finished = False
+        self.full: tuple[float, str] | None = None  # when the trace took no more, and why
         self.start_ns = time.monotonic_ns()
         self.crowd: Crowd | None = None
         self.crowd_called = False
@@ -182,6 +115,8 @@ class _Session:
         self.sampled_listening = 0
         self.described = False
         self.named: set[int] = set()
+        self.answered = 0  # interrupts
+        self.exchanges: list[dict[str, Any]] = []  # still to be written
         self.learned: dict[str, Any] = {"folded_from_ns": 0} if settings.fold else {}  # told in runs.settings beside the options
 
     def run(self) -> Result:
@@ -199,20 +134,21 @@ class _Session:
             recorder_version=__version__,
             settings=json_text(self._settings()),
         )
-        self.drain = Drain(self.writer, self.folders, self.start_ns)
+        self.drain = Drain(self.writer, self.place.folders, self.start_ns)
         self.drain.folded_from_ns = 0 if settings.fold else None
         if settings.workload is not None:
             self.crowd = Crowd(settings.workload, settings.allow_remote)
         try:
             with self._signals():
                 self._clock()
+                self.writer.commit()  # before the program runs: whoever recovers it must find its tape
                 try:
-                    self.program = launch.start(self.command, self.folders[0], self.settings.silent)
+                    self.program = launch.start(self.command, self.place.folders[0], self.settings.silent)
+                    self.launched = True
                     os.setpriority(os.PRIO_PROCESS, 0, min(os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS, 19))
                 except launch.LaunchError:
                     self.writer.forget()
                     raise
-                self.writer.commit()
                 if self.command.deaf:
                     self.say(f"{self.command.arguments[0]} runs with {self.command.deaf} and cannot be recorded; it runs on")
                 self._loop()
@@ -226,7 +162,7 @@ class _Session:
         told |= {name: str(value) for name, value in told.items() if isinstance(value, Path)}
         if self.settings.workload is not None:
             told["workload"] = self.settings.workload.name
-        return told | self.learned
+        return told | self.learned | self.place.told()
 
     # Signals.
 
@@ -289,39 +225,89 @@ class _Session:
 
     def _loop(self) -> None:
         now = time.monotonic()
-        next_sample, next_second = now, now + _SECOND_S
-        deadline = now + self.settings.for_s if self.settings.for_s is not None else None
-        said = 0
-        hello_due: float | None = now + _HELLO_S
+        self.next_sample, self.next_second = now, now + _SECOND_S
+        self.deadline = now + self.settings.for_s if self.settings.for_s is not None else None
+        self.hello_due: float | None = now + _HELLO_S
         while True:
-            self._wait_for_program()
-            alive = self._alive()
-            behind = self.drain.step() >= STEP_CALLS
-            self._fold_when_large()
-            self._name_unrecorded()
-            now = time.monotonic()
-            if self.drain.processes or self.drain.ended:
-                hello_due = None
-                self._describe()
-            if now >= next_sample or len(self.drain.listening) != self.sampled_listening or not alive:
-                self.sampled_listening = len(self.drain.listening)
-                self._sample()
-                next_sample = now + _SAMPLE_S
-            if now >= next_second:
-                self._clock()
-                self.drain.write_counts()
-                self.writer.commit()
-                next_second = now + _SECOND_S
-            if hello_due is not None and now >= hello_due and not self.command.deaf:
-                self.say("no recordable Python has started yet in this program; it runs on")
-                hello_due = None
-            self._crowd_step()
-            said = self._answer_signals(said)
-            self._limits(now, deadline)
-            if not alive and not self._alive():
-                return
-            if not behind:
+            try:
+                if self._turn():
+                    return
+            except TraceError as error:
+                self._stop_writing(str(error))
                 self._rest()
+
+    def _turn(self) -> bool:
+        """Do once what there is to do; return whether the run has ended."""
+        self._wait_for_program()
+        alive = self._alive()
+        behind = self.drain.step() >= self.drain.step_calls
+        self._look_for_room()
+        self._fold_when_large()
+        self._name_unrecorded()
+        self._note_beside(alive)
+        self._crowd_step()
+        self.answered = self._answer_signals(self.answered)
+        self._limits(time.monotonic(), self.deadline)
+        if not alive and not self._alive():
+            return True
+        if not behind:
+            self._rest()
+        return False
+
+    def _note_beside(self, alive: bool) -> None:
+        """Note what is due beside the calls: who runs, samples, clocks, counts."""
+        now = time.monotonic()
+        if self.drain.processes or self.drain.ended:
+            self.hello_due = None
+            self._describe()
+        if now >= self.next_sample or len(self.drain.listening) != self.sampled_listening or not alive:
+            self.sampled_listening = len(self.drain.listening)
+            self._sample()
+            self.next_sample = now + _SAMPLE_S
+        if now >= self.next_second:
+            self._clock()
+            self.drain.write_counts()
+            self.writer.commit()
+            self.next_second = now + _SECOND_S
+        if self.hello_due is not None and now >= self.hello_due and not self.command.deaf:
+            self.say("no recordable Python has started yet in this program; it runs on")
+            self.hello_due = None
+
+    # A trace that takes no more.
+
+    def _look_for_room(self) -> None:
+        """End the recording, not the program, while there is still room to end it well."""
+        if self.full is not None:
+            return
+        roomy = is_roomy(self.settings.output)
+        self.drain.step_calls = STEP_CALLS if roomy else SMALL_STEP_CALLS
+        if not roomy and running_out(self.writer):
+            self._stop_writing(f"no room is left in {self.settings.output.absolute().parent}")
+
+    def _stop_writing(self, why: str) -> None:
+        """From now on read tapes to count what was not recorded, and let the program run to its end."""
+        if self.full is None:
+            self.full = self.drain.run_ns() / 1e9, why
+        self.writer.mute()
+
+    def _finish_full(self) -> None:
+        """Write the last words into a trace that took no more: its reserve is given back for them."""
+        if self.full is None:
+            return
+        at_s, why = self.full
+        self.reserve.release()
+        lost = f"{self.drain.calls_lost:,} calls were not recorded"
+        self.complaints.append(f"recording stopped after {at_s:.1f} s ({why}), the program ran on: {lost}")
+        self.drain.add_blind_spot(f"what happened after {at_s:.1f} s: {why}")
+        try:
+            self.drain.finish_muted()
+        except TraceError as error:
+            self._no_last_words(str(error))
+
+    def _no_last_words(self, why: str) -> None:
+        self.writer.mute()
+        again = f"make room, then: sockreel recover {self.settings.output}"
+        self.complaints.append(f"the end of the run could not be written ({why}); {again}")
 
     def _name_unrecorded(self) -> None:
         """Say at once which process runs without us, and why."""
@@ -395,7 +381,9 @@ class _Session:
             for name in ("connected_ns", "sent_ns", "answered_ns"):
                 if row[name] is not None:
                     row[name] -= self.start_ns
-            self.writer.insert("exchanges", run_id=self.writer.run_id, **row)
+            self.exchanges.append(row)
+        while self.exchanges and not self.writer.muted:
+            self.writer.insert("exchanges", run_id=self.writer.run_id, **self.exchanges.pop(0))
 
     # What is noted beside the calls.
 
@@ -433,29 +421,50 @@ class _Session:
             self.drain.add_blind_spot(f"{self.command.arguments[0]} itself was not recorded, only its children")
 
     def _finish(self) -> Result:
-        self.drain.finish()
-        self._describe_nothing()
-        if self.crowd is not None:
-            self.crowd.stop()
-            self._take_exchanges(self.crowd)
-            if not self.crowd_called:
-                self.complaints.append("the program never listened, so no client of the workload ever called")
-            self.writer.link_exchanges()
-        self._clock()
+        try:
+            self.drain.finish()
+        except TraceError as error:
+            self._stop_writing(str(error))
+            self.drain.finish()
+        self._finish_full()
         status = self.status if self.status is not None else 0
         shown = 128 - status if status < 0 else status
         ended_by = self.ended_by or ("signal" if status < 0 else "exit")
+        if self.crowd is not None:
+            self.crowd.stop()
+        try:
+            self._last_words(shown, ended_by)
+        except TraceError as error:
+            self._no_last_words(str(error))
+        self.finished = True
+        ours = ended_by in ("for", "max_calls", "workload")
+        return Result(
+            self.writer.run_id, 0 if ours else shown, ended_by, self.drain.calls_recorded, self.drain.calls_lost, tuple(self.complaints)
+        )
+
+    def _last_words(self, shown: int, ended_by: str) -> None:
+        """Write how the run ended, and leave one file."""
+        self._describe_nothing()
+        if self.crowd is not None:
+            self._take_exchanges(self.crowd)
+            if not self.crowd_called:
+                self.complaints.append("the program never listened, so no client of the workload ever called")
+            if not self.writer.muted:
+                self.writer.link_exchanges()
+        self._clock()
         for process in self.drain.ended:
             if process.pid == self.program.pid:
                 self.writer.update("processes", process.id, exit_status=shown)
         self.writer.update_run(duration_ns=self.drain.run_ns(), exit_status=shown, ended_by=ended_by)
         self.drain.write_counts()
-        if not self.writer.finish():
-            self.complaints.append(f"somebody is reading {self.settings.output}: its newest part stays in {self.settings.output}-wal")
-        ours = ended_by in ("for", "max_calls", "workload")
-        return Result(
-            self.writer.run_id, 0 if ours else shown, ended_by, self.drain.calls_recorded, self.drain.calls_lost, tuple(self.complaints)
-        )
+        self.writer.nothing_to_recover()
+        self.writer.commit()
+        log = f"its newest part stays in {self.settings.output}-wal"
+        try:
+            if not self.writer.finish():
+                self.complaints.append(f"somebody is reading {self.settings.output}: {log}")
+        except TraceError as error:
+            self.complaints.append(f"{error}: {log}, keep the two together")
 
     def _describe_nothing(self) -> None:
         """Where no agent ever spoke, say why."""

@@ -1,0 +1,178 @@
+"""Where a recording puts its files: folders for tapes, and a reserve beside the trace.
+
+Owns making and removing them, and how much room is left. Knows no tape and no row.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import SockreelError
+from ..traces.recovery import this_recorder
+from ..traces.writer import RunWriter
+
+RESERVE_BYTES = 256 << 10
+_SHM = Path("/dev/shm")
+_ROOMY_BYTES = 64 << 20  # with less, the log is kept short and steps are small
+_LEAST_BYTES = 512 << 10  # with less, recording ends: what is there can still be finished
+# What agents and recorders leave in a tape folder; nothing else is ever removed.
+_OURS = re.compile(r"\d+-[0-9a-f]+\.(head|[cn]\d{6})(\..+)?|\d+\.unrecorded|settings")
+
+
+class RecordError(SockreelError):
+    """Recording could not begin: exit status 125."""
+
+    exit_status = 125
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folders of one run's tapes.
+
+    Args:
+        folders: where tapes grow, in order of preference.
+        key: stands in the folders and in the trace, so that a trace names no folder that is not its own.
+    """
+
+    folders: tuple[Path, ...]
+    key: str
+
+    def told(self) -> dict[str, Any]:
+        """Return what the run's settings say of it, for whoever has to recover the run."""
+        return {"tapes": [str(folder) for folder in self.folders], "tape_key": self.key, "recorder": this_recorder()}
+
+    def remove(self) -> None:
+        """Remove the folders with what we and our agents made in them."""
+        for folder in self.folders:
+            if belongs(folder, self.key):
+                remove_tapes(folder)
+
+
+def make_place(trace: Path, tape: Path | None, settings: Mapping[str, str]) -> Place:
+    """Make the tape folder, and the one beside the trace for when shared memory is full.
+
+    Args:
+        trace: the file.
+        tape: folder asked for; None: shared memory.
+        settings: what agents read there.
+
+    Raises:
+        RecordError: it cannot be made.
+    """
+    beside = trace.absolute().parent
+    first = tape if tape is not None else _SHM if os.access(_SHM, os.W_OK) else beside
+    key = secrets.token_hex(8)
+    folders: list[Path] = []
+    try:
+        folders.append(Path(tempfile.mkdtemp(prefix="sockreel-", dir=first)).absolute())
+        lines = {**settings, "key": key, "trace": str(trace.absolute())}
+        if tape is None and first != beside:
+            folders.append(Path(tempfile.mkdtemp(prefix=f".{trace.name}-tape-", dir=beside)))
+            lines["spill"] = str(folders[1])
+        for folder in folders:
+            text = "".join(f"{name} {value}\n" for name, value in lines.items())
+            (folder / "settings").write_text(text, encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        for folder in folders:
+            remove_tapes(folder)
+        raise RecordError(f"cannot make a folder for the tape in {error.filename or first}: {error.strerror}") from error
+    return Place(tuple(folders), key)
+
+
+def belongs(folder: Path, key: str) -> bool:
+    """Say whether a folder is the tape folder of the run with this key."""
+    try:
+        if folder.is_symlink() or not folder.is_dir() or not key:
+            return False
+        text = (folder / "settings").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return False
+    return f"key {key}" in text.splitlines()
+
+
+def remove_tapes(folder: Path) -> None:
+    """Remove what we and our agents made in a folder, and the folder if nothing else is in it.
+
+    The word that says whose it is goes last: a removal that was cut short can be taken up again.
+    """
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(folder), key=lambda name: name == "settings"):
+            if _OURS.fullmatch(name):
+                (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+class Reserve:
+    """A file beside the trace that is given back when the disk is full, for the last words.
+
+    Args:
+        trace: the file.
+
+    Raises:
+        RecordError: there is no room for even that.
+    """
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+        self.path = reserve_of(trace)
+        try:
+            descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            self.release()
+            problem = f"no room for a trace in {trace.absolute().parent}: {error.strerror}"
+            raise RecordError(f"{problem}; make room, or name another place") from error
+
+    def release(self) -> None:
+        """Give it back."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+def reserve_of(trace: Path) -> Path:
+    """Return where a trace's reserve is."""
+    return trace.with_name(f"{trace.name}-reserve")
+
+
+def is_roomy(trace: Path) -> bool:
+    """Say whether the disk of a trace has so much room that nobody need look closer."""
+    return _free_bytes(trace) > _ROOMY_BYTES
+
+
+def running_out(writer: RunWriter) -> bool:
+    """Say whether the disk has only the room left that it takes to finish the trace. Call it after a commit.
+
+    What stands in the write-ahead log needs room in the file as well, before its own is given back.
+    """
+    trace = writer.path
+    log = trace.with_name(f"{trace.name}-wal")
+    if _free_bytes(trace) > _LEAST_BYTES + 2 * _size(log):
+        return False
+    writer.shrink_log()
+    return _free_bytes(trace) < _LEAST_BYTES + _size(log)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _free_bytes(path: Path) -> int:
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return 1 << 62
+    return found.f_bavail * found.f_frsize

@@ -1,0 +1,68 @@
+"""What `record` is asked to do, and how it ended.
+
+Owns the two values that go in and out of a recording. Knows nothing else of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .workload import Workload
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `record` was asked to do.
+
+    Args:
+        output: the trace.
+        existing: what to do where it exists.
+        label, model: for the run's row.
+        for_s: end the run after so many seconds; None: when the program ends.
+        max_calls: end it after so many calls.
+        payload_bytes: how many bytes of each payload to keep.
+        workload: clients to send once the program listens; the run ends with them.
+        tape: folder for tapes; None: shared memory, and beside the trace where that is full.
+        core: what writes the tape; None: the best there is.
+        allow_remote: whether the clients may go to another machine.
+        silent: whether the program's standard output is thrown away.
+        fold: count the calls of long spins instead of keeping each.
+        max_size_bytes: from this size of the trace on, fold; None: never for its size.
+    """
+
+    output: Path
+    existing: Literal["refuse", "append", "replace"] = "refuse"
+    label: str | None = None
+    model: str | None = None
+    for_s: float | None = None
+    max_calls: int | None = None
+    payload_bytes: int = 256
+    workload: Workload | None = None
+    tape: Path | None = None
+    core: str | None = None
+    allow_remote: bool = False
+    silent: bool = False
+    fold: bool = False
+    max_size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a recording ended.
+
+    Args:
+        run_id: in the trace.
+        exit_status: what `record` exits with.
+        ended_by: as in `runs.ended_by`.
+        calls, lost: recorded, and not recorded.
+        complaints: what went otherwise than asked, a line each.
+    """
+
+    run_id: int
+    exit_status: int
+    ended_by: str
+    calls: int
+    lost: int
+    complaints: tuple[str, ...]
