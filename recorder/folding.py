@@ -4,9 +4,9 @@ Owns which calls are counted instead of kept, and the sums over those (`folds` a
 traces/schema.sql). Slots of one process come in the order of the tape; what goes out are slots to
 keep, rows to take back, and folds. Knows the tape's layout, neither the trace nor its ids.
 
-A call is folded only if no other call can depend on its row: it found nothing, at once, from
-outside of any other call. What is told of single calls stays: a call of 8 ms or more, and what
-surrounds a pause of 8 ms or more in which the thread did something else.
+A call is folded only if nothing is told of it alone: it found nothing, at once, from outside of any
+other call. A call of 8 ms or more, and a pause of as much in which the thread did something else,
+end a stretch as any other call does, so that nothing stands inside of a fold but what it counts.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ FOLD_NS = 1_000_000_000
 PAUSE_NS = SHORT_NS
 
 Part = tuple[int, int, int]  # socket, operation, site: the process' own numbers
-_BREAKS, _FOLDABLE, _PASSES = 0, 1, 2
+_BREAKS, _FOLDABLE = 0, 1
 _OUTCOME_AT = 84
 _BY_OUTCOME = bytes(_FOLDABLE if code == layout.OUTCOMES["would_block"] else _BREAKS for code in range(256))
-_ALIKE = {code: re.compile(re.escape(bytes([code])) + b"+") for code in (_BREAKS, _FOLDABLE, _PASSES)}
+_ALIKE = {code: re.compile(re.escape(bytes([code])) + b"+") for code in (_BREAKS, _FOLDABLE)}
 
 
 @dataclass(eq=False)
@@ -114,10 +114,9 @@ class Folding:
             self._take_thread(thread, [first + place for place in own], b"".join([slots[at * size : at * size + size] for at in own]))
 
     def pass_by(self, slot: bytes) -> None:
-        """Take note of a call that has its row already: it is not folded, but may end a spin."""
+        """Take note of a call that has its row already, having been open for long."""
         spin = self._spin(_first(slot, "thread"))
-        if slot[_OUTCOME_AT] != layout.OUTCOMES["would_block"]:
-            self._end_spin(spin)
+        self._end_spin(spin)
         spin.ended_ns = max(spin.ended_ns, _ended_ns(slot))
 
     def changes(self) -> Changes:
@@ -149,8 +148,7 @@ class Folding:
             if kinds[at] == _FOLDABLE:
                 self._spin_on(spin, these, their_slots, durations[at:stop])
             else:
-                if kinds[at] == _BREAKS:
-                    self._end_spin(spin)
+                self._end_spin(spin)
                 self._changes.kept.append((these, their_slots))
             at = stop
         spin.ended_ns = max(spin.ended_ns, _ended_ns(slots[-size:]))
@@ -212,13 +210,13 @@ def _ended_ns(slot: bytes) -> int:
 
 
 def _kinds(slots: bytes, durations: Sequence[int]) -> bytes:
-    """Return a byte for each slot: it breaks a spin, may be folded, or is part of a spin and keeps its row."""
+    """Return a byte for each slot: it may be folded, or it ends what can be."""
     kinds = slots[_OUTCOME_AT :: layout.SLOT_BYTES].translate(_BY_OUTCOME)
     if max(durations) < SHORT_NS and min(durations) >= 0 and _is_uniform(slots, "parent") and not _first(slots, "parent"):
         return kinds
     parents = slot_column(slots, "parent")
     return bytes(
-        _PASSES if kind == _FOLDABLE and (parent or not 0 <= lasted < SHORT_NS) else kind
+        _BREAKS if parent or not 0 <= lasted < SHORT_NS else kind
         for kind, parent, lasted in zip(kinds, parents, durations, strict=True)
     )
 

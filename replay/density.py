@@ -16,6 +16,8 @@ from .values import KIND_INDEX, Cell, Kind, Span, Window
 
 BUCKET_NS = 1_000_000
 TOP_LEVEL = 7
+TOP_SHORT_NS = 8_000_000
+"""Calls as long as this stand in no level."""
 LaneKey = tuple[Literal["thread", "socket"], int]
 Shares = tuple[float, float, float, float, float]
 """Per class of KINDS, then the share outside of calls. They add up to 1."""
@@ -176,6 +178,26 @@ def add_folds(grid: Grid, reader: Reader, window: Window) -> None:
             _add_fold(grid, lane, fold, window)
 
 
+def grid_with_folds(calls: Sequence[Span], reader: Reader, window: Window, cell_ns: int, level: int) -> Grid:
+    """Return the density of calls that are at hand where others were counted only: levels know the fruitless ones among both.
+
+    Args:
+        level: from which the fruitless calls are taken.
+    """
+    fruitless = KIND_INDEX["fruitless"]
+    grid = Grid(window, cell_ns, window.start_ns)
+    for call in calls:
+        if call.kind != "fruitless" or call.duration_ns >= TOP_SHORT_NS:
+            grid.add_call(call.thread_id, call.socket_id, call.kind, call.started_ns, call.ended_ns, call.bytes)
+    coarse = grid_from_levels(reader, window, level)
+    for lane, cells in coarse.lanes.items():
+        for index, row in cells.items():
+            if row[fruitless] or row[4 + fruitless]:
+                start_ns = coarse.origin_ns + index * coarse.cell_ns
+                _add_evenly(grid, lane, Window(start_ns, start_ns + coarse.cell_ns), row[4 + fruitless], row[fruitless], window)
+    return grid
+
+
 def few_calls(reader: Reader, window: Window, limit: int) -> list[Span] | None:
     """Return every call of a window in the order of their start, or None where there are more than a limit.
 
@@ -280,7 +302,11 @@ class _Elided:
 
 def _add_fold(grid: Grid, lane: LaneKey, fold: Fold, part: Window) -> None:
     """Add a fold's calls, spread evenly over its stretch, as far as they lie in a part of the window."""
-    stretch = Window(fold.first_ns, max(fold.last_ns, fold.first_ns + 1))
+    _add_evenly(grid, lane, Window(fold.first_ns, max(fold.last_ns, fold.first_ns + 1)), fold.calls, fold.in_calls_ns, part)
+
+
+def _add_evenly(grid: Grid, lane: LaneKey, stretch: Window, calls: int, in_calls_ns: int, part: Window) -> None:
+    """Add fruitless calls, spread evenly over a stretch, as far as they lie in a part of the window."""
     low, high = max(stretch.start_ns, part.start_ns), min(stretch.end_ns, part.end_ns)
     if low >= high:
         return
@@ -289,8 +315,8 @@ def _add_fold(grid: Grid, lane: LaneKey, fold: Fold, part: Window) -> None:
         start_ns, end_ns = max(low, edge_ns), min(high, edge_ns + grid.cell_ns)
         # What lies before each edge is rounded, so that the parts add up to the whole.
         before, behind = start_ns - stretch.start_ns, end_ns - stretch.start_ns
-        ns, calls = (count * behind // stretch.length_ns - count * before // stretch.length_ns for count in (fold.in_calls_ns, fold.calls))
-        grid.add_sum(lane, KIND_INDEX["fruitless"], start_ns, ns, calls)
+        ns, count = (whole * behind // stretch.length_ns - whole * before // stretch.length_ns for whole in (in_calls_ns, calls))
+        grid.add_sum(lane, KIND_INDEX["fruitless"], start_ns, ns, count)
 
 
 def _lanes(thread_id: int, socket_id: int | None) -> tuple[LaneKey, ...]:

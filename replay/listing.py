@@ -63,10 +63,10 @@ def load_listing(
         reader = Reader(trace, run)
         window = window or Window(0, reader.end_ns + 1)
         wanted = _Wanted(failed, operations, sockets, threads)
-        groups, more = _grouped(_chosen(reader, window, wanted), lines, fold)
-        folds = list(reader.folds(window)) if fold else []
+        folds = [part.within(window) for part in reader.folds(window)] if not failed else []
+        groups, more = _grouped(_chosen(reader, window, wanted), list(filter(wanted.of_fold, folds)), lines, fold)
         moved = reader.payloads([group.calls[0].call_id for group in groups if group.calls[0].bytes]) if payloads else {}
-        entries = [group.entry(folds, moved.get(group.calls[0].call_id)) for group in groups]
+        entries = [group.entry(moved.get(group.calls[0].call_id)) for group in groups]
         return Listing(tuple(sorted(entries, key=lambda entry: (entry.first.started_ns, entry.first.call_id))), more)
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error
@@ -86,6 +86,13 @@ class _Wanted:
             and (self.sockets is None or call.socket_id in self.sockets)
             and (self.threads is None or call.thread_id in self.threads))
 
+    def of_fold(self, fold: Fold) -> bool:
+        """Say whether calls of a fold are wanted."""
+        return (
+            (self.operations is None or fold.operation in self.operations)
+            and (self.sockets is None or fold.socket_id in self.sockets)
+            and (self.threads is None or fold.thread_id in self.threads))
+
 
 def _chosen(reader: Reader, window: Window, wanted: _Wanted) -> Iterator[Span]:
     """Yield the calls that are wanted: of a narrow window by way of the levels, else by reading all."""
@@ -104,36 +111,85 @@ class _Group:
         self.count = 0
         self.in_calls_ns = 0
         self.what: Counter[tuple[str, int | None]] = Counter()
-        self.add(call)
 
     def add(self, call: Span) -> None:
         self.calls[1:] = [call]
-        self.count += 1
-        self.in_calls_ns += call.duration_ns
-        self.what[call.operation, call.socket_id] += 1
+        self._count(call, 1, call.duration_ns)
 
-    def entry(self, folds: Sequence[Fold], moved: tuple[int, bytes] | None) -> Entry:
-        first, last = self.calls[0], self.calls[-1]
-        inside = [fold for fold in folds if self.count > 1 and fold.thread_id == first.thread_id
-                  and first.started_ns <= fold.first_ns and fold.last_ns <= last.ended_ns]
+    def add_fold(self, fold: Fold) -> None:
+        """Count calls that have no rows."""
+        self.calls[1:] = [_shape(fold)]
+        self._count(self.calls[-1], fold.calls, fold.in_calls_ns)
+
+    def _count(self, call: Span, calls: int, ns: int) -> None:
+        self.count += calls
+        self.in_calls_ns += ns
+        self.what[call.operation, call.socket_id] += calls
+
+    def entry(self, moved: tuple[int, bytes] | None) -> Entry:
         return Entry(
-            first, last, self.count + sum(fold.calls for fold in inside), self.in_calls_ns + sum(fold.in_calls_ns for fold in inside),
+            self.calls[0], self.calls[-1], self.count, self.in_calls_ns,
             tuple((operation, socket_id, calls) for (operation, socket_id), calls in self.what.most_common()),
             *(moved or (None, None)))
 
 
-def _grouped(calls: Iterable[Span], lines: int, fold: bool) -> tuple[list[_Group], bool]:
-    groups: list[_Group] = []
-    spins: dict[int, _Group] = {}
+def _shape(fold: Fold) -> Span:
+    """Return a fold as if it were one call: it stands for calls of which no single one is known."""
+    return Span(0, fold.thread_id, fold.socket_id, fold.operation, "", "would_block", "fruitless", fold.first_ns, fold.last_ns,
+                timeout_ns=0, site=fold.site)
+
+
+class _Groups:
+    """Lines while they are collected, and the spin that each thread is in."""
+
+    def __init__(self, folds: Sequence[Fold], together: bool) -> None:
+        self.lines: list[_Group] = []
+        self._together = together
+        self._spins: dict[int, _Group] = {}
+        self._folds: dict[int, list[Fold]] = {}
+        for fold in reversed(folds):
+            self._folds.setdefault(fold.thread_id, []).append(fold)
+
+    def take(self, call: Span) -> None:
+        """Take a call, and before it the folds of its thread that began earlier."""
+        self._take_folds(call.thread_id, call.started_ns)
+        if call.kind == "fruitless" and self._together:
+            self._spin(call).add(call)
+            return
+        self._spins.pop(call.thread_id, None)
+        self.lines.append(_Group(call))
+        self.lines[-1].add(call)
+
+    def take_rest(self) -> None:
+        """Take the folds behind which there is no call."""
+        for thread_id, folds in self._folds.items():
+            self._take_folds(thread_id, folds[0].last_ns + 1 if folds else 0)
+
+    def _take_folds(self, thread_id: int, before_ns: int) -> None:
+        folds = self._folds.get(thread_id, [])
+        while folds and folds[-1].first_ns < before_ns:
+            fold = folds.pop()
+            (self._spin(_shape(fold)) if self._together else self._alone(fold)).add_fold(fold)
+
+    def _alone(self, fold: Fold) -> _Group:
+        self.lines.append(_Group(_shape(fold)))
+        return self.lines[-1]
+
+    def _spin(self, call: Span) -> _Group:
+        found = self._spins.get(call.thread_id)
+        if found is None:
+            found = self._spins[call.thread_id] = _Group(call)
+            self.lines.append(found)
+        return found
+
+
+def _grouped(calls: Iterable[Span], folds: Sequence[Fold], lines: int, together: bool) -> tuple[list[_Group], bool]:
+    groups = _Groups(folds, together)
     for number, call in enumerate(calls):
-        spin = spins.get(call.thread_id)
-        if fold and call.kind == "fruitless" and spin is not None:
-            spin.add(call)
-            continue
-        if len(groups) >= lines or number >= READ_UP_TO:
-            return groups, True
-        spins.pop(call.thread_id, None)
-        groups.append(_Group(call))
-        if call.kind == "fruitless":
-            spins[call.thread_id] = groups[-1]
-    return groups, False
+        if number >= READ_UP_TO:
+            return groups.lines[:lines], True
+        groups.take(call)
+        if len(groups.lines) > lines:
+            return groups.lines[:lines], True
+    groups.take_rest()
+    return groups.lines[:lines], len(groups.lines) > lines

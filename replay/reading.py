@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -32,14 +32,29 @@ class ShortCall:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Calls of a spin that were counted, not kept: of one thread, on one socket."""
+    """Calls of a spin that were counted, not kept: of one thread, on one socket, from one place.
+
+    `exact` is false for a part of a stretch: what lies in it is known from the whole.
+    """
 
     thread_id: int
     socket_id: int | None
+    operation: str
+    site: Site | None
     first_ns: int
     last_ns: int
     calls: int
     in_calls_ns: int
+    exact: bool = True
+
+    def within(self, window: Window) -> Fold:
+        """Return the part that lies in a window which it touches, calls and time spread evenly."""
+        first_ns, last_ns = max(self.first_ns, window.start_ns), min(self.last_ns, window.end_ns)
+        if (first_ns, last_ns) == (self.first_ns, self.last_ns):
+            return self
+        length_ns = max(1, self.last_ns - self.first_ns)
+        calls, ns = (count * (last_ns - first_ns) // length_ns for count in (self.calls, self.in_calls_ns))
+        return replace(self, first_ns=first_ns, last_ns=last_ns, calls=max(1, calls), in_calls_ns=ns, exact=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +198,10 @@ class Reader:
 
     def folds(self, window: Window) -> Iterator[Fold]:
         """Yield the stretches of spins that were counted only."""
-        return (Fold(*row) for row in self._stream("folds_of_run", window))
+        for row in self._stream("folds_of_run", window):
+            operation, _ = self._operations.get(row["operation_id"], ("?", "other"))
+            yield Fold(row["thread_id"], row["socket_id"], operation, self._sites.get(row["site_id"]), row["first_ns"], row["last_ns"],
+                       row["calls"], row["in_calls_ns"])
 
     def marks(self, window: Window, step_ns: int) -> tuple[Mark, ...]:
         """Return the calls whose outcome is worth a mark, counted per `step_ns`."""

@@ -24,32 +24,37 @@ def spins_of_calls(calls: Sequence[Span], folds: Sequence[Fold]) -> tuple[Spin, 
 
     Args:
         calls: every call of a window, in the order of their start.
-        folds: stretches counted only; they lie inside of spins.
+        folds: stretches counted only, as far as they lie in the window.
     """
-    by_thread: dict[int, list[Span]] = defaultdict(list)
-    for call in calls:
-        by_thread[call.thread_id].append(call)
+    by_thread: dict[int, list[Span | Fold]] = defaultdict(list)
+    pieces: list[Span | Fold] = [*calls, *folds]
+    for piece in sorted(pieces, key=_begin_ns):
+        by_thread[piece.thread_id].append(piece)
     spins = []
     for thread_id, own in by_thread.items():
-        mine = [fold for fold in folds if fold.thread_id == thread_id]
-        run: list[Span] = []
-        for call in own:
-            if call.kind == "fruitless":
-                run.append(call)
+        run: list[Span | Fold] = []
+        for piece in own:
+            if isinstance(piece, Fold) or piece.kind == "fruitless":
+                run.append(piece)
             elif run:
-                spins.append(_spin(thread_id, run, mine))
+                spins.append(_spin(thread_id, run))
                 run = []
         if run:
-            spins.append(_spin(thread_id, run, mine))
+            spins.append(_spin(thread_id, run))
     return tuple(sorted(spins, key=lambda spin: (spin.started_ns, spin.thread_id)))
 
 
-def _spin(thread_id: int, run: Sequence[Span], folds: Sequence[Fold]) -> Spin:
-    start_ns, end_ns = run[0].started_ns, max(call.ended_ns for call in run)
-    inside = [fold for fold in folds if fold.first_ns >= start_ns and fold.last_ns <= end_ns]
+def _begin_ns(piece: Span | Fold) -> int:
+    return piece.first_ns if isinstance(piece, Fold) else piece.started_ns
+
+
+def _spin(thread_id: int, run: Sequence[Span | Fold]) -> Spin:
+    folds = [piece for piece in run if isinstance(piece, Fold)]
+    calls = [piece for piece in run if isinstance(piece, Span)]
     return Spin(
-        thread_id, start_ns, end_ns, len(run) + sum(fold.calls for fold in inside),
-        sum(call.duration_ns for call in run) + sum(fold.in_calls_ns for fold in inside))
+        thread_id, _begin_ns(run[0]), max([*(call.ended_ns for call in calls), *(fold.last_ns for fold in folds)]),
+        len(calls) + sum(fold.calls for fold in folds),
+        sum(call.duration_ns for call in calls) + sum(fold.in_calls_ns for fold in folds), all(fold.exact for fold in folds))
 
 
 def spins_of_grid(grid: Grid) -> tuple[Spin, ...]:
@@ -73,21 +78,28 @@ def spins_of_grid(grid: Grid) -> tuple[Spin, ...]:
     return tuple(sorted(spins, key=lambda spin: (spin.started_ns, spin.thread_id)))
 
 
-def gaps_of_calls(calls: Sequence[Span]) -> tuple[Span, ...]:
+def gaps_of_calls(calls: Sequence[Span], folds: Sequence[Fold] = ()) -> tuple[Span, ...]:
     """Return the time a thread spent outside of calls between two of them, told with the call before.
 
     Args:
         calls: every call of a window, in the order of their start.
+        folds: calls that were counted only; there is no gap inside of a fold, nor beside it.
 
     Returns:
         Spans of operation "" and class other: socket and site are those of the call before the gap.
     """
+    folded: dict[int, list[int]] = defaultdict(list)
+    for fold in folds:
+        folded[fold.thread_id].append(fold.first_ns)
     gaps = []
     before: dict[int, Span] = {}
     for call in calls:
         last = before.get(call.thread_id)
         if last is not None and call.started_ns - last.ended_ns >= GAP_NS and not last.unfinished:
-            gaps.append(_gap(last.call_id, call.thread_id, last.socket_id, last.site, last.ended_ns, call.started_ns))
+            begins = folded.get(call.thread_id, [])
+            at = bisect_left(begins, last.ended_ns)
+            if at == len(begins) or begins[at] >= call.started_ns:
+                gaps.append(_gap(last.call_id, call.thread_id, last.socket_id, last.site, last.ended_ns, call.started_ns))
         if last is None or call.ended_ns >= last.ended_ns:
             before[call.thread_id] = call
     return tuple(gaps)

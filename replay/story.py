@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ..traces import Run, Trace
 from ..traces.report import blind_spots, command_words
-from .density import Grid, few_calls, grid_from_calls, grid_from_levels, grid_from_scan, level_for
+from .density import Grid, few_calls, grid_from_calls, grid_from_levels, grid_from_scan, grid_with_folds, level_for
 from .reading import Reader, damaged
 from .spins import gaps_of_calls, gaps_of_grid, spins_of_calls, spins_of_grid
 from .values import KIND_INDEX, Exchange, Facts, Lane, Mark, Site, Span, Standstill, Story, Window
@@ -56,7 +56,8 @@ def load_story(
         own_threads, more_threads = lanes.threads(max_threads, threads)
         own_sockets, more_sockets = lanes.sockets(max_sockets, sockets)
         if complete:
-            spins, gaps = spins_of_calls(calls, list(reader.folds(window))), gaps_of_calls(calls)
+            folds = [fold.within(window) for fold in reader.folds(window)]
+            spins, gaps = spins_of_calls(calls, folds), gaps_of_calls(calls, folds)
         else:
             spins, gaps = spins_of_grid(grid), gaps_of_grid(grid)
         return Story(
@@ -104,6 +105,8 @@ def _tell(reader: Reader, window: Window, resolution: int, source: Source, still
     if calls is not None:
         for call in calls:
             still.add(call)
+        if extent.has_levels and next(reader.folds(window), None) is not None:
+            return calls, grid_with_folds(calls, reader, window, cell_ns, level_for(window, resolution) or 0), True, 0
         return calls, grid_from_calls(calls, reader, window, cell_ns), True, 0
     level = level_for(window, resolution)
     if not extent.has_levels or (level is None and source == "auto" and extent.counted <= SCAN_UP_TO):

@@ -161,8 +161,9 @@ CREATE TABLE signals ( -- signals as Python saw them
 );
 
 -- Written by --fold, and once a trace has reached --max-size. The first and last 16 calls of a spin stay
--- rows; so do calls of 8 ms and more, and 16 on either side of a pause of 8 ms. No fold reaches over a
--- border of the run's seconds. Folded calls are in summaries and levels; their ids stay unused.
+-- rows; so does a call of 8 ms or more, with 16 calls on either side of it and of any pause as long.
+-- Between a fold's first and last moment its thread made no other calls. No fold reaches over a border
+-- of the run's seconds. Folded calls are in summaries and levels; their ids stay unused.
 CREATE TABLE folds ( -- a stretch of one spin of which the calls were counted, not kept
   id INTEGER PRIMARY KEY,
   thread_id INTEGER NOT NULL REFERENCES threads(id),
