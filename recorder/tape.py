@@ -21,6 +21,7 @@ from .head import read_head as read_head
 
 _STATE_STRIDE = layout.SLOT_BYTES // 4
 _STATE_WORD = layout.SLOT_STATE_AT // 4
+_OPERATION_AT = 52  # see the table in agent/layout.py
 _CELL_STRIDE = layout.CELL_BYTES // 4
 # Where each field of a slot is found when the bytes are seen as an array of one type.
 _FIELD_VIEWS: dict[str, tuple[Literal["I", "q", "H", "i"], int, int]] = {
@@ -94,6 +95,15 @@ def field_place(name: str) -> tuple[int, int]:
     """Return where a field stands in a slot, and how many bytes it takes."""
     _, at, size = _FIELD_VIEWS[name]
     return at, size
+
+
+def _was_closing(slot: bytes) -> bool:
+    """Say whether a slot without a state is that of a call which was begun.
+
+    struct.pack_into clears what it will write, the state with it: killed at that moment, the call shows only by
+    what was written at its beginning, of which the operation came last.
+    """
+    return not any(slot[layout.SLOT_STATE_AT :]) and any(slot[_OPERATION_AT : _OPERATION_AT + 2])
 
 
 @dataclass
@@ -188,6 +198,9 @@ class Stream:
                 self.position = (number + 1) << self.bits
                 continue
             states = self.states(segment, index, min(index + _CHUNK, full))
+            if ended and self.kind == "c":
+                at = number << self.bits | index
+                states = [state or (layout.OPEN if _was_closing(self.item(at + n)) else 0) for n, state in enumerate(states)]
             begun = len(states)
             while begun and not states[begun - 1]:
                 begun -= 1
@@ -392,7 +405,7 @@ class TapeReader:
             for segment in self.calls.segments.values()
             for number in sorted(segment.waiting)
             for slot in [self.calls.item(number)]
-            if int.from_bytes(slot[layout.SLOT_STATE_AT :], "little") == layout.OPEN
+            if int.from_bytes(slot[layout.SLOT_STATE_AT :], "little") == layout.OPEN or _was_closing(slot)
         ]
 
     def read_notes(self, ended: bool = False) -> list[Note]:

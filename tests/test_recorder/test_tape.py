@@ -334,3 +334,22 @@ def test_notes_are_taken_in_their_order_though_they_are_written_while_we_look(fo
     assert [key for _, key, _ in writer.read_notes] == [0, 1, 2, 3]
     writer.die()
     writer.reader.close()
+
+
+@pytest.mark.parametrize("more", [0, 5])
+def test_a_process_killed_while_it_marked_a_call_as_complete_leaves_that_call_unfinished(folder: Path, more: int) -> None:
+    writer = Writer(folder)
+    writer.call()
+    number = writer.draw()
+    writer.begin(number)
+    for _ in range(more):
+        writer.call()
+    buffer, at = writer.place(number)
+    # struct.pack_into begins by clearing all that it is going to write.
+    buffer[at + layout.SLOT_DONE_AT : at + layout.SLOT_BYTES] = bytes(layout.SLOT_BYTES - layout.SLOT_DONE_AT)
+    writer.open[number] = buffer[at : at + layout.SLOT_BYTES]
+    begun_only_in_part = writer.draw()
+    buffer, at = writer.place(begun_only_in_part)
+    buffer[at : at + 4] = b"\1\0\0\0"
+    writer.die()
+    writer.reader.close()
