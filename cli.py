@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "Put two runs on one axis and compare what they cost.",
     "query": "Ask a trace in SQL, or by the name of a query.",
     "check": "Say whether a trace is whole.",
+    "recover": "Finish a trace whose recorder died.",
     "doctor": "Say what works on this machine, and what to do about the rest.",
 }
 

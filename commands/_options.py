@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..replay import Look, Window
     from ..traces import Run, Trace
 
@@ -88,11 +90,35 @@ def opened_run(reference: str) -> Iterator[tuple[Trace, Run]]:
     Raises:
         TraceError: no such file, no trace, no such run.
     """
-    from ..traces import open_trace, split_reference
+    from ..traces import split_reference
 
     path, selector = split_reference(reference)
-    with open_trace(path) as trace:
+    with opened_trace(path) as trace:
         yield trace, trace.find_run(selector)
+
+
+def opened_trace(path: Path) -> Trace:
+    """Open a trace for reading, with a word on stderr where a run in it waits to be recovered.
+
+    Raises:
+        TraceError: no such file, no trace.
+    """
+    from ..traces import TraceError, open_trace
+    from ..traces.recovery import lost_runs
+
+    trace = open_trace(path)
+    try:
+        lost = lost_runs(trace)
+    except TraceError:
+        return trace  # whoever reads further says what is wrong
+    if lost:
+        print(f"sockreel: unfinished, its recorder died: sockreel recover {shown(path)}", file=sys.stderr)
+    return trace
+
+
+def shown(path: Path) -> str:
+    """Return a file's name without what could drive a terminal."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in str(path))
 
 
 def window_of(from_ns: int | None, to_ns: int | None, end_ns: int) -> Window | None:

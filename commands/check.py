@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._options import opened_trace
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,11 +29,11 @@ def command(trace: str, as_json: bool) -> int:
       sockreel check lab.db
       sockreel check lab.db --json
     """
-    from ..traces import open_trace, split_reference
+    from ..traces import split_reference
     from ..traces.checking import check_trace
 
     file, selector = split_reference(trace)
-    with open_trace(file) as opened:
+    with opened_trace(file) as opened:
         found = check_trace(opened, None if selector is None else opened.find_run(selector))
     if as_json:
         from ._screen import print_json

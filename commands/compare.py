@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ._options import look_options, put, put_json, screen_look
+from ._options import look_options, opened_trace, put, put_json, screen_look
 
 if TYPE_CHECKING:
     from ..traces import Run, Trace
@@ -68,14 +68,14 @@ def print_comparison(
 def _chosen(references: Sequence[str], stack: ExitStack) -> list[tuple[Trace, Run]]:
     """Open every trace once and return the runs that are meant; the stack closes them."""
     from ..replay import ReplayError
-    from ..traces import open_trace, split_reference
+    from ..traces import split_reference
 
     traces: dict[str, Trace] = {}
     chosen = []
     for reference in references:
         path, selector = split_reference(reference)
         if str(path) not in traces:
-            traces[str(path)] = stack.enter_context(open_trace(path))
+            traces[str(path)] = stack.enter_context(opened_trace(path))
         trace = traces[str(path)]
         if len(references) == 1 and selector is None:
             chosen = [(trace, run) for run in trace.runs()] or [(trace, trace.find_run())]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._options import opened_trace
+
 if TYPE_CHECKING:
     from ..traces.ask import Answer
 
@@ -33,14 +35,14 @@ def command(trace: str, question: str | None, parameters: tuple[str, ...], as_cs
       sockreel query lab.db#blocking requests
       sockreel query lab.db "SELECT * FROM calls WHERE errno = :e" -p e=104 --csv
     """
-    from ..traces import open_trace, split_reference
+    from ..traces import split_reference
     from ..traces.ask import ask, find_query
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
     values: dict[str, int | float | str | None] = dict(map(_parameter, parameters))
     file, selector = split_reference(trace)
-    with open_trace(file) as opened:
+    with opened_trace(file) as opened:
         if list_names:
             _print_names(as_csv, as_json)
             return

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._options import opened_trace
+
 if TYPE_CHECKING:
     from ..traces import Run
 
@@ -25,10 +27,10 @@ def command(trace: str, as_json: bool) -> None:
       sockreel runs lab.db
       sockreel runs lab.db --json
     """
-    from ..traces import open_trace, split_reference
+    from ..traces import split_reference
 
     file, selector = split_reference(trace)
-    with open_trace(file) as opened:
+    with opened_trace(file) as opened:
         runs = opened.runs() if selector is None else [opened.find_run(selector)]
     if as_json:
         from ._screen import print_json
@@ -57,7 +59,7 @@ def ending(run: Run) -> str:
         return "not ended"
     words = {
         "signal": "killed", "interrupt": "Ctrl-C", "terminated": "SIGTERM", "for": "--for", "max_calls": "--max-calls",
-        "workload": "clients done",
+        "workload": "clients done", "recorder_lost": "recovered",
     }  # fmt: skip
     status = run.exit_status
     if status is not None and status > 128 and run.ended_by == "signal":

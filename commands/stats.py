@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._options import opened_trace
+
 if TYPE_CHECKING:
     from ..traces.report import Statistics, Tally
 
@@ -30,11 +32,11 @@ def command(trace: str, key: str, by: str | None, as_json: bool) -> None:
       sockreel stats lab.db#blocking --sort calls
       sockreel stats lab.db --by process --json
     """
-    from ..traces import open_trace, split_reference
+    from ..traces import split_reference
     from ..traces.report import sort_tallies, statistics
 
     file, selector = split_reference(trace)
-    with open_trace(file) as opened:
+    with opened_trace(file) as opened:
         figures = statistics(opened, opened.find_run(selector), by_process=by == "process")
     tallies = sort_tallies(figures.tallies, key)
     if as_json:

@@ -11,17 +11,16 @@ import linecache
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..traces.writer import Bases, RunWriter, json_text
+from ..traces.writer import RunWriter, json_text
 from .agent import layout
 from .alive import ancestor, has_ended, open_pidfd
 from .folded import write_changes
 from .folding import Folding
 from .journal import Journal
 from .numbering import Numbering
-from .readiness import Readiness
+from .process import Process
 from .tally import LevelRow, Tally
 from .tape import Note, TapeReader, slot_columns
 
@@ -30,34 +29,6 @@ STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a 
 SMALL_STEP_CALLS = 1 << 11  # where there is little room for them
 _OPEN_SHOWN_NS = 100_000_000  # an open call this old gets a row
 _LARGEST_SOURCE = 4_000_000
-
-
-@dataclass
-class Process:
-    """A process with a tape, and its place in the numbering."""
-
-    id: int
-    reader: TapeReader
-    bases: Bases
-    pidfd: int | None
-    readiness: Readiness = field(default_factory=Readiness)
-    segment_ids: dict[int, int] = field(default_factory=dict)  # segment -> id of its first slot
-    shown_open: set[int] = field(default_factory=set)  # open calls that have a row
-    open_sockets: set[int] = field(default_factory=set)
-    sites_of_files: set[str] = field(default_factory=set)
-    sockets: dict[int, dict[str, str]] = field(default_factory=dict)
-    threads: dict[int, int] = field(default_factory=dict)  # number -> native id
-    kept_open: set[int] = field(default_factory=set)  # open calls that have a row in the file, by the last commit
-    calls: int = 0
-    lost: int = 0  # once it has ended
-    faults: int = 0
-    ended_ns: int | None = None
-    found_dead_ns: int | None = None  # its last sign of life, where nobody saw its end
-    folding: Folding | None = None
-
-    @property
-    def pid(self) -> int:
-        return self.reader.head.pid
 
 
 class Drain:
@@ -90,8 +61,8 @@ class Drain:
         self._levels: list[LevelRow] = []  # settled, not committed
         self._returned: list[tuple[Process, int, bytes]] = []  # calls that stand open in the file and have returned
         self._spots_kept = 0
-        self._seen: set[str] = set()
-        self._children: dict[int, tuple[int, str, str, list[str]]] = {}
+        self.seen: set[str] = set()
+        self.children: dict[int, tuple[int, str, str, list[str]]] = {}
         self.numbering = Numbering(writer, start_ns)
 
     def run_ns(self) -> int:
@@ -107,13 +78,13 @@ class Drain:
             except OSError:
                 continue
             for name in names:
-                if name in self._seen:
+                if name in self.seen:
                     continue
                 if name.endswith(".head"):
-                    self._seen.add(name)
+                    self.seen.add(name)
                     found.append(self._take_in(TapeReader(self.folders, folder / name)))
                 elif name.endswith(".unrecorded"):
-                    self._seen.add(name)
+                    self.seen.add(name)
                     self._take_unrecorded(folder / name)
         return found
 
@@ -142,6 +113,8 @@ class Drain:
         )
         self.unrecorded.pop(head.pid, None)
         process = Process(id_, reader, self.numbering.bases(alone=not self.processes), open_pidfd(head.pid, head.started_ns))
+        if self.counted_later and process.pidfd is None:
+            process.found_dead_ns = max(0, head.started_ns - self.start_ns)
         self.processes.append(process)
         self.journal.head(head)
         return process
@@ -330,8 +303,8 @@ class Drain:
         elif note.kind == layout.NOTE_ADDRESS:
             self.writer.insert("addresses", id=bases.address + note.key, text=fields[0])
         elif note.kind == layout.NOTE_CHILD:
-            self._children[note.key] = (process.id, fields[0], fields[1], fields[2:])
-            self.journal.child(note.key, self._children[note.key])
+            self.children[note.key] = (process.id, fields[0], fields[1], fields[2:])
+            self.journal.child(note.key, self.children[note.key])
             if fields[1]:
                 self.unrecorded[note.key] = fields[1]
                 self._insert_unrecorded(note.key, process.id, fields[0], fields[2:], fields[1])
@@ -426,7 +399,7 @@ class Drain:
         for process in list(self.processes):
             self._end(process, closed_by="exit", ended_ns=self.run_ns())
         known = {process.pid for process in self.ended}
-        for pid, (parent, started_by, why_not, command) in self._children.items():
+        for pid, (parent, started_by, why_not, command) in self.children.items():
             if pid not in known and not why_not and pid not in self.unrecorded:
                 self._insert_unrecorded(pid, parent, started_by, command, "no Python that could be reached")
         faults = sum(process.faults for process in self.ended)
@@ -467,26 +440,6 @@ class Drain:
         if not self.counted_later:
             self.writer.summaries(self.tally.summary_rows())
         self.writer.update_run(calls_recorded=self.calls_recorded, calls_lost=self.calls_lost, blind_spots=json_text(self.blind_spots))
-
-    # Going on where another drain stopped: see journal.py.
-
-    def take_over(self, id_: int, reader: TapeReader, bases: Bases, alive: bool) -> Process:
-        """Take in a process that another drain knew."""
-        pidfd = open_pidfd(reader.head.pid, reader.head.started_ns) if alive else None
-        process = Process(id_, reader, bases, pidfd)
-        self._seen.add(reader.path.name)
-        return process
-
-    def know_child(self, pid: int, told: tuple[int, str, str, list[str]]) -> None:
-        """Take in a child that another drain knew of."""
-        self._children[pid] = told
-        if told[2]:
-            self.unrecorded[pid] = told[2]
-
-    def know_unrecorded(self, pid: int, reason: str) -> None:
-        """Take in a process without a tape that another drain knew of."""
-        self._seen.add(f"{pid}.unrecorded")
-        self.unrecorded[pid] = reason
 
 
 def _read_source(file: str) -> str:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..traces import TraceError
 from ..traces.writer import Bases, json_text
+from .alive import open_pidfd
 from .head import Head
+from .process import Process
 from .tape import TapeReader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..traces.writer import RunWriter
-    from .drain import Drain, Process
+    from .drain import Drain
 
 _SEGMENTS_KEPT = 16  # a call may still name its parent in a segment that is gone
 
@@ -106,9 +108,12 @@ def resume(drain: Drain, same_boot: bool) -> int:
                 process.found_dead_ns = max(signs.get(process.id, 0), head.started_ns - drain.start_ns)
         for pid, told in writer.remembered("child").items():
             process_id, started_by, why_not, command = json.loads(told)
-            drain.know_child(int(pid), (process_id, started_by, why_not, command))
+            drain.children[int(pid)] = (process_id, started_by, why_not, command)
+            if why_not:
+                drain.unrecorded[int(pid)] = why_not
         for pid, reason in writer.remembered("unrecorded").items():
-            drain.know_unrecorded(int(pid), json.loads(reason))
+            drain.seen.add(f"{pid}.unrecorded")
+            drain.unrecorded[int(pid)] = json.loads(reason)
         drain.numbering.go_on([*drain.ended, *drain.processes])
         return sum(json.loads(calls) for calls in writer.remembered("lost").values())
     except (KeyError, TypeError, ValueError) as error:
@@ -120,7 +125,9 @@ def _process(drain: Drain, head: Head, state: dict[str, Any], same_boot: bool) -
     reader = TapeReader(drain.folders, _head_file(drain.folders, head.name), head)
     thread, socket, site, address = state["bases"]
     bases = Bases(thread, socket, site, address, drain.start_ns)
-    process = drain.take_over(state["process"], reader, bases, alive=same_boot and "lost" not in state)
+    alive = same_boot and "lost" not in state
+    process = Process(state["process"], reader, bases, open_pidfd(head.pid, head.started_ns) if alive else None)
+    drain.seen.add(reader.path.name)
     if "lost" in state:
         process.lost, process.faults = state["lost"], state["faults"]
         reader.close()  # what the other recorder had no time for

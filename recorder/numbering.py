@@ -12,7 +12,7 @@ from ..traces.writer import Bases, RunWriter
 from .agent import layout
 
 if TYPE_CHECKING:
-    from .drain import Process
+    from .process import Process
 
 _TABLES = ("threads", "sockets", "sites", "addresses")
 _SPACING = 1_000_000_000  # between the numbers of processes that live at the same time

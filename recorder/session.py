@@ -26,9 +26,10 @@ from ..traces.writer import RunWriter, json_text
 from . import launch
 from .alive import has_ended
 from .crowd import Crowd
-from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain, Process
+from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
 from .place import Place, Reserve, is_roomy, make_place, reserve_of, running_out
 from .place import RecordError as RecordError
+from .process import Process
 from .sample import process_sample, thread_sample
 from .settings import Result as Result
 from .settings import Settings as Settings

@@ -30,6 +30,7 @@ TOP_LEVEL = 7
 DENSE_CALLS = 64  # a bucket with fewer calls has no rows below it
 FOLDED_CALLS = 4  # with folded calls, whose rows cannot stand in for levels, so many to each row below are enough
 BLOCKED_NS = 100_000
+_NO_ID = 1 << 62
 _SETTLED_NS = 500 * MILLISECOND_NS  # a call this far back, if short, has reached us
 
 _WAITS = ("accept", "recv", "send", "connect", "select", "poll", "epoll_wait")
@@ -256,6 +257,34 @@ class Tally:
         """
         for bucket in range(first_ns // MILLISECOND_NS, last_ns // MILLISECOND_NS + 1):
             self._folded[0][bucket].add(thread)
+
+    def add_fold(
+        self, process: int, where: tuple[int, int, int], when: tuple[int, int], calls: int, total_ns: int, least_ns: int, most_ns: int
+    ) -> None:
+        """Count folded calls of which only the sums are known: spread evenly, and alike but for the shortest and the longest.
+
+        Args:
+            process: id of their process.
+            where: thread, socket (0: none), operation.
+            when: the run's time from the start of the first to the end of the last.
+            calls: how many.
+            total_ns, least_ns, most_ns: time in them.
+        """
+        thread, socket, operation = where
+        inner, inner_ns = max(0, calls - 2), max(0, total_ns - least_ns - most_ns)
+        bins: dict[int, int] = defaultdict(int)
+        for lasted, count in ((least_ns, 1), (most_ns, min(1, calls - 1)), (inner_ns // inner if inner else 0, inner)):
+            if count:
+                bins[histogram_bin(lasted)] += count
+        self._summary(process, operation, _WOULD_BLOCK).take(calls, total_ns, least_ns, most_ns, 0, bins)
+        first, last = when[0] // MILLISECOND_NS, max(when[0], when[1] - 1) // MILLISECOND_NS
+        buckets = last - first + 1
+        for place in range(buckets):
+            some, ns = (whole * (place + 1) // buckets - whole * place // buckets for whole in (calls, total_ns))
+            # No row has their ids: a range that is empty, and gives way to that of other calls.
+            _merge(self._levels[0].setdefault(first + place, {}), (thread, socket, FRUITLESS), [some, ns, 0, _NO_ID, 0])
+        self.add_folded(thread, when[0], max(when[0], when[1] - 1))
+        self._latest_ns = max(self._latest_ns, when[1])
 
     def add_unfinished(self, process: int, operation: int) -> None:
         """Count a call that had not returned when its process ended."""

@@ -204,5 +204,6 @@ def ending(facts: Facts) -> str:
         "signal": f"killed by signal {status - 128}" if status is not None and status > 128 else "killed by a signal",
         "interrupt": "ended by Ctrl-C", "terminated": "ended by SIGTERM", "for": "stopped when its time was up (--for)",
         "max_calls": "stopped at its number of calls (--max-calls)", "workload": "stopped when the last client was done",
+        "recorder_lost": "recovered after its recorder had died",
     }.get(facts.ended_by or "", "ended" if status is None else f"exited with status {status}")
     return visible(how) + after

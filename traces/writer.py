@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from .store import TraceError, named_queries, translated_errors
+from .store import Run, TraceError, named_queries, translated_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +80,25 @@ class RunWriter:
             for table, name in (("clocks", "run_id"), ("runs", "id")):
                 self._execute(f"DELETE FROM {table} WHERE {name} = ?", [self.run_id])
         self.commit()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only writer from the first look to the commit."""
+        with translated_errors(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.roll_back()
+            raise
+        self.commit()
+
+    def row_of_run(self) -> Run:
+        """Return the run's row as it stands now."""
+        columns = [field.name for field in fields(Run)]
+        with translated_errors(self.path):
+            row = self.connection.execute(f"SELECT {', '.join(columns)} FROM runs WHERE id = ?", [self.run_id]).fetchone()
+        return Run(**dict(zip(columns, row, strict=True)))
 
     def roll_back(self) -> None:
         """Undo everything since the last commit."""
@@ -313,7 +332,7 @@ _LINK_EXCHANGES = (
     """
     CREATE TEMP TABLE IF NOT EXISTS moving AS
     SELECT c.id, c.socket_id, c.started_ns, c.started_ns + c.duration_ns AS ended_ns FROM calls c
-    WHERE c.run_id = :run AND c.outcome_id = 1 AND c.result > 0 AND c.socket_id IN (SELECT socket_id FROM exchanges WHERE run_id = :run)
+    WHERE c.run_id = :run AND c.outcome_id = 2 AND c.result > 0 AND c.socket_id IN (SELECT socket_id FROM exchanges WHERE run_id = :run)
     """,
     "CREATE INDEX IF NOT EXISTS temp.moving_socket ON moving(socket_id, started_ns)",
     # Its calls are those that moved bytes after the client began to send, and before it had its answer

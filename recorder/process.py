@@ -1,0 +1,41 @@
+"""One recorded process as its drain knows it.
+
+Owns nothing but the value: what it holds is the business of drain.py and journal.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..traces.writer import Bases
+from .folding import Folding
+from .readiness import Readiness
+from .tape import TapeReader
+
+
+@dataclass
+class Process:
+    """A process with a tape, and its place in the numbering."""
+
+    id: int
+    reader: TapeReader
+    bases: Bases
+    pidfd: int | None
+    readiness: Readiness = field(default_factory=Readiness)
+    segment_ids: dict[int, int] = field(default_factory=dict)  # segment -> id of its first slot
+    shown_open: set[int] = field(default_factory=set)  # open calls that have a row
+    open_sockets: set[int] = field(default_factory=set)
+    sites_of_files: set[str] = field(default_factory=set)
+    sockets: dict[int, dict[str, str]] = field(default_factory=dict)
+    threads: dict[int, int] = field(default_factory=dict)  # number -> native id
+    kept_open: set[int] = field(default_factory=set)  # open calls that have a row in the file, by the last commit
+    calls: int = 0
+    lost: int = 0  # once it has ended
+    faults: int = 0
+    ended_ns: int | None = None
+    found_dead_ns: int | None = None  # its last sign of life, where nobody saw its end
+    folding: Folding | None = None
+
+    @property
+    def pid(self) -> int:
+        return self.reader.head.pid
