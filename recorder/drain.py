@@ -192,9 +192,7 @@ class Drain:
         blocks, late = process.reader.read_calls(ended, self.step_calls)
         # In the order of the tape: ids follow it.
         arrived = sorted([*((block.first, block.data) for block in blocks), *late])
-        if self.folded_from_ns is not None:
-            self._fold(process, arrived)
-        else:
+        if self.folded_from_ns is None:
             for number, slots in arrived:
                 (self._late if number in process.shown_open else self._block)(process, number, slots)
         if not ended:
@@ -211,12 +209,13 @@ class Drain:
             else:
                 self._note(process, note)
         self.writer.payloads(payloads)
-        self.writer.links(
-            (self._call_id(process, wait), self._call_id(process, call), "readiness") for wait, call in process.readiness.links(arrived)
-        )
+        links = list(process.readiness.links(arrived))
+        self.writer.links((self._call_id(process, wait), self._call_id(process, call), "readiness") for wait, call in links)
+        if self.folded_from_ns is not None:
+            self._fold(process, arrived, {call for _, call in links})
         return sum(len(block.data) for block in blocks) // layout.SLOT_BYTES + len(late)
 
-    def _fold(self, process: Process, arrived: Sequence[tuple[int, bytes]]) -> None:
+    def _fold(self, process: Process, arrived: Sequence[tuple[int, bytes]], linked: set[int]) -> None:
         """Take in calls and write those that a fold does not count."""
         folding = process.folding
         if folding is None:
@@ -226,7 +225,7 @@ class Drain:
                 self._late(process, number, slots)
                 folding.pass_by(slots)
             else:
-                folding.take(number, slots)
+                folding.take(number, slots, linked)
                 self._count(process, self._call_id(process, number), slots)
         write_changes(folding.changes(), process.bases, lambda number: self._call_id(process, number), self.writer, self._fresh)
 

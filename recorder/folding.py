@@ -15,6 +15,7 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from .agent import layout
@@ -28,9 +29,11 @@ FOLD_NS = 1_000_000_000
 PAUSE_NS = SHORT_NS
 
 Part = tuple[int, int, int]  # socket, operation, site: the process' own numbers
-_BREAKS, _FOLDABLE = 0, 1
+_BREAKS, _FOLDABLE, _MAY_BE = 0, 1, 2
 _OUTCOME_AT = 84
-_BY_OUTCOME = bytes(_FOLDABLE if code == layout.OUTCOMES["would_block"] else _BREAKS for code in range(256))
+# A timeout found nothing at once only where none was asked for: a wait with timeout 0.
+_KIND_OF = {layout.OUTCOMES["would_block"]: _FOLDABLE, layout.OUTCOMES["timeout"]: _MAY_BE}
+_BY_OUTCOME = bytes(_KIND_OF.get(code, _BREAKS) for code in range(256))
 _ALIKE = {code: re.compile(re.escape(bytes([code])) + b"+") for code in (_BREAKS, _FOLDABLE)}
 
 
@@ -93,15 +96,18 @@ class Folding:
     def __init__(self, start_ns: int) -> None:
         self.start_ns = start_ns
         self._spins: dict[int, _Spin] = {}
+        self._named: AbstractSet[int] = frozenset()
         self._changes = Changes()
 
-    def take(self, first: int, slots: bytes) -> None:
+    def take(self, first: int, slots: bytes, named: AbstractSet[int] = frozenset()) -> None:
         """Take complete slots that follow each other. Those of one thread come in their order.
 
         Args:
             first: number of the first slot.
             slots: whole slots.
+            named: numbers of slots that something else refers to; they are kept.
         """
+        self._named = named
         if _is_uniform(slots, "thread"):
             self._take_thread(_first(slots, "thread"), range(first, first + len(slots) // layout.SLOT_BYTES), slots)
             return
@@ -136,6 +142,8 @@ class Folding:
         spin = self._spin(thread)
         durations = slot_column(slots, "duration_ns")
         kinds = _kinds(slots, durations)
+        if self._named and any(number in self._named for number in numbers):
+            kinds = bytes(_BREAKS if number in self._named else kind for number, kind in zip(numbers, kinds, strict=True))
         pauses = _pauses(slots, durations, spin.ended_ns)
         at, size = 0, layout.SLOT_BYTES
         while at < len(kinds):
@@ -212,12 +220,15 @@ def _ended_ns(slot: bytes) -> int:
 def _kinds(slots: bytes, durations: Sequence[int]) -> bytes:
     """Return a byte for each slot: it may be folded, or it ends what can be."""
     kinds = slots[_OUTCOME_AT :: layout.SLOT_BYTES].translate(_BY_OUTCOME)
+    if _MAY_BE in kinds:
+        timeouts = slot_column(slots, "timeout_ns")
+        at_once = {kind: kind for kind in (_BREAKS, _FOLDABLE)} | {_MAY_BE: _FOLDABLE}
+        kinds = bytes(_BREAKS if kind == _MAY_BE and timeout else at_once[kind] for kind, timeout in zip(kinds, timeouts, strict=True))
     if max(durations) < SHORT_NS and min(durations) >= 0 and _is_uniform(slots, "parent") and not _first(slots, "parent"):
         return kinds
     parents = slot_column(slots, "parent")
     return bytes(
-        _BREAKS if parent or not 0 <= lasted < SHORT_NS else kind
-        for kind, parent, lasted in zip(kinds, parents, durations, strict=True)
+        _BREAKS if parent or not 0 <= lasted < SHORT_NS else kind for kind, parent, lasted in zip(kinds, parents, durations, strict=True)
     )
 
 

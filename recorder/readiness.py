@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .agent import layout
-from .tape import slot_columns
+from .tape import slot_column
 
 _WAITS = frozenset(layout.OPERATIONS[name] for name in ("select", "poll", "epoll_wait"))
 _FIRST_WAIT = min(_WAITS)
@@ -50,10 +50,10 @@ class Readiness:
             arrived: (number of the first slot, slots), in the order of the tape; their notes were taken before.
         """
         for first, slots in arrived:
-            columns = slot_columns(slots)
-            operations = columns["operation"]
+            operations = slot_column(slots, "operation")
             if not self._enabled and not self._reported and max(operations) < _FIRST_WAIT:
                 continue
+            columns = {name: slot_column(slots, name) for name in ("thread", "socket")}
             for number, (thread, socket, operation) in enumerate(zip(columns["thread"], columns["socket"], operations, strict=True), first):
                 if operation in _WAITS:
                     ready = self._reported.pop(number, None)

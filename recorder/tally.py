@@ -36,6 +36,7 @@ _SETTLED_NS = 500 * MILLISECOND_NS  # a call this far back, if short, has reache
 _WAITS = ("accept", "recv", "send", "connect", "select", "poll", "epoll_wait")
 _WAITING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(_WAITS))
 _MOVING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(("recv", "send")))
+_READINESS = frozenset(OPERATIONS[name] for name in ("select", "poll", "epoll_wait"))
 _WOULD_BLOCK = OUTCOMES["would_block"]
 _TIMEOUT = OUTCOMES["timeout"]
 _OK = OUTCOMES["ok"]
@@ -276,7 +277,8 @@ class Tally:
         for lasted, count in ((least_ns, 1), (most_ns, min(1, calls - 1)), (inner_ns // inner if inner else 0, inner)):
             if count:
                 bins[histogram_bin(lasted)] += count
-        self._summary(process, operation, _WOULD_BLOCK).take(calls, total_ns, least_ns, most_ns, 0, bins)
+        outcome = _TIMEOUT if operation in _READINESS else _WOULD_BLOCK
+        self._summary(process, operation, outcome).take(calls, total_ns, least_ns, most_ns, 0, bins)
         first, last = when[0] // MILLISECOND_NS, max(when[0], when[1] - 1) // MILLISECOND_NS
         buckets = last - first + 1
         for place in range(buckets):

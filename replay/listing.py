@@ -135,7 +135,8 @@ class _Group:
 
 def _shape(fold: Fold) -> Span:
     """Return a fold as if it were one call: it stands for calls of which no single one is known."""
-    return Span(0, fold.thread_id, fold.socket_id, fold.operation, "", "would_block", "fruitless", fold.first_ns, fold.last_ns,
+    outcome = "timeout" if fold.layer == "wait" else "would_block"
+    return Span(0, fold.thread_id, fold.socket_id, fold.operation, fold.layer, outcome, "fruitless", fold.first_ns, fold.last_ns,
                 timeout_ns=0, site=fold.site)
 
 

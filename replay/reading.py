@@ -40,6 +40,7 @@ class Fold:
     thread_id: int
     socket_id: int | None
     operation: str
+    layer: str
     site: Site | None
     first_ns: int
     last_ns: int
@@ -199,9 +200,10 @@ class Reader:
     def folds(self, window: Window) -> Iterator[Fold]:
         """Yield the stretches of spins that were counted only."""
         for row in self._stream("folds_of_run", window):
-            operation, _ = self._operations.get(row["operation_id"], ("?", "other"))
-            yield Fold(row["thread_id"], row["socket_id"], operation, self._sites.get(row["site_id"]), row["first_ns"], row["last_ns"],
-                       row["calls"], row["in_calls_ns"])
+            operation, layer = self._operations.get(row["operation_id"], ("?", "other"))
+            site = self._sites.get(row["site_id"])
+            yield Fold(row["thread_id"], row["socket_id"], operation, layer, site, row["first_ns"], row["last_ns"], row["calls"],
+                       row["in_calls_ns"])
 
     def marks(self, window: Window, step_ns: int) -> tuple[Mark, ...]:
         """Return the calls whose outcome is worth a mark, counted per `step_ns`."""

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sockreel.recorder.folding import Folding
 from sockreel.replay import Story, Window, load_listing, load_story
 from sockreel.replay.density import shares
 from sockreel.tests.test_recorder.recording import Recorder, flaws, query
-from sockreel.tests.test_recorder.taped import MS, US, S, Taped, spin, write_run
+from sockreel.tests.test_recorder.taped import MS, START_NS, US, S, Taped, spin, write_run
 from sockreel.traces import open_trace
 
 SPINNING = """
@@ -31,6 +32,23 @@ SPINNING = """
     ours.recv(1)
     spin(20)
     spin(20)
+"""
+POLLING = """
+    import select, socket
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    poller = select.epoll()
+    poller.register(ours, select.EPOLLIN)
+    for _ in range(2_000):
+        select.select([ours], [], [], 0)
+        poller.poll(0)
+        try:
+            ours.recv(10)
+        except BlockingIOError:
+            pass
+    theirs.send(b"x")
+    poller.poll()
+    ours.recv(1)
 """
 END_NS = 2_048 * MS
 
@@ -145,9 +163,6 @@ def test_every_commit_shows_each_call_once(tmp_path: Path) -> None:
 
 
 def test_waiting_calls_are_rows_before_they_are_folded() -> None:
-    from sockreel.recorder.folding import Folding
-    from sockreel.tests.test_recorder.taped import START_NS
-
     folding = Folding(START_NS)
     calls = spin(0, 60)
     rows: set[int] = set()
@@ -192,6 +207,26 @@ def test_slow_polls_keep_their_sums(tmp_path: Path) -> None:
         rows = [query(path, "SELECT * FROM levels WHERE level = ? ORDER BY 1, 2, 3, 4, 5, 6", level) for path in (whole, folded)]
         assert rows[0] == [row for row in rows[1] if row in rows[0]]
     assert len(query(folded, "SELECT 1 FROM levels")) < 900
+
+
+def test_calls_that_something_refers_to_stay_rows() -> None:
+    folding = Folding(START_NS)
+    slots = b"".join(call.slot() for call in spin(0, 100))
+    folding.take(500, slots, {550})
+    kept = {number for numbers, _ in folding.changes().kept for number in numbers}
+    assert kept == {*range(500, 516), *range(534, 567), *range(584, 600)}
+
+
+def test_waits_that_may_not_wait_and_find_nothing_are_folded(record: Recorder) -> None:
+    done = record(record.script(POLLING), options=["--fold"])
+    assert flaws(done.path) == []
+    folded = {row["name"]: row["calls"] for row in done.rows(
+        "SELECT o.name, sum(p.calls) AS calls FROM fold_parts p JOIN operations o ON o.id = p.operation_id GROUP BY 1")}
+    assert folded.keys() == {"select", "epoll_wait", "recv"}
+    assert sum(folded.values()) + len(done.calls()) == done.run["calls_recorded"]
+    assert done.rows("SELECT calls FROM spins ORDER BY calls DESC LIMIT 1") == [{"calls": 6_000}]
+    assert {(count.operation, count.outcome, count.calls) for count in story(done.path).counts} >= {
+        ("select", "timeout", 2_000), ("epoll_wait", "timeout", 2_000), ("recv", "would_block", 2_000)}
 
 
 def test_a_recorded_program_is_folded(record: Recorder) -> None:
