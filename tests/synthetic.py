@@ -56,7 +56,7 @@ class Call:
     @property
     def kind(self) -> str:
         """Its class in `levels`."""
-        if self.outcome == "would_block" or (self.layer == "wait" and self.timeout_ns == 0 and not self.result):
+        if self.outcome == "would_block" or (self.layer == "wait" and self.timeout_ns == 0 and self.result == 0):
             return "fruitless"
         waits = self.layer == "wait" or self.operation.startswith(WAITING)
         if waits and self.timeout_ns != 0 and (self.duration_ns is None or self.duration_ns >= 100 * US):

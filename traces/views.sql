@@ -56,7 +56,7 @@ LEFT JOIN sites f ON f.id = c.site_id;
 CREATE VIEW spins AS
 WITH marked AS (
   SELECT c.run_id, c.thread_id, c.id, c.started_ns, c.duration_ns,
-    (c.outcome_id = 2 OR (o.layer = 'wait' AND c.timeout_ns = 0 AND c.result = 0)) IS TRUE AS fruitless,
+    (c.outcome_id = 1 OR (o.layer = 'wait' AND c.timeout_ns = 0 AND c.result = 0)) IS TRUE AS fruitless,
     row_number() OVER (PARTITION BY c.thread_id ORDER BY c.id) AS position
   FROM calls c JOIN operations o ON o.id = c.operation_id
 ),
@@ -101,7 +101,7 @@ JOIN processes p ON p.id = s.process_id
 LEFT JOIN (
   SELECT c.socket_id,
     count(*) AS calls,
-    sum(c.outcome_id = 2) AS fruitless,
+    sum(c.outcome_id = 1) AS fruitless,
     sum(CASE WHEN o.name LIKE 'recv%' AND u.name = 'ok' AND coalesce(c.flags, 0) & 2 = 0 THEN c.result ELSE 0 END) AS received_bytes,
     sum(CASE WHEN o.name LIKE 'send%' AND u.name = 'ok' AND c.parent_id IS NULL THEN c.result ELSE 0 END) AS sent_bytes,
     sum(u.name = 'eof') AS eofs,
@@ -122,7 +122,7 @@ WITH moved AS (
     o.name LIKE 'recv%' AS receive
   FROM calls c JOIN operations o ON o.id = c.operation_id
   JOIN sockets s ON s.id = c.socket_id
-  WHERE c.outcome_id = 1 AND c.result > 0 AND s.role IN ('accepted', 'connected', 'pair')
+  WHERE c.outcome_id = 2 AND c.result > 0 AND s.role IN ('accepted', 'connected', 'pair')
     AND ((o.name LIKE 'recv%' AND coalesce(c.flags, 0) & 2 = 0) OR (o.name LIKE 'send%' AND c.parent_id IS NULL))
 ),
 turns AS (

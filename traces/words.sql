@@ -26,13 +26,13 @@ INSERT OR IGNORE INTO operations (id, name, layer) VALUES
   (23, 'select', 'wait'),
   (24, 'poll', 'wait'),
   (25, 'epoll_wait', 'wait'),
-  (26, 'register', 'wait'),
-  (27, 'modify', 'wait'),
-  (28, 'unregister', 'wait');
+  (26, 'register', 'socket'),
+  (27, 'modify', 'socket'),
+  (28, 'unregister', 'socket');
 
 INSERT OR IGNORE INTO outcomes (id, name) VALUES
-  (1, 'ok'),
-  (2, 'would_block'),
+  (1, 'would_block'),
+  (2, 'ok'),
   (3, 'in_progress'),
   (4, 'eof'),
   (5, 'timeout'),

@@ -157,8 +157,8 @@ OPERATIONS = {
 }
 
 OUTCOMES = {
-    "ok": 1,
-    "would_block": 2,
+    "would_block": 1,  # the commonest by far in a spin: SQLite keeps a 1 in no byte at all
+    "ok": 2,
     "in_progress": 3,
     "eof": 4,
     "timeout": 5,

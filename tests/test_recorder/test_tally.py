@@ -36,10 +36,22 @@ def runs(draw: st.DrawFn) -> list[Call]:
         timeout_ns, moved = draw(st.sampled_from([None, 0, 5 * MS])), draw(st.one_of(st.none(), st.integers(0, 10_000)))
         gap_ns = draw(st.integers(0, 200_000))
         for duration_ns in draw(st.lists(durations, min_size=1, max_size=3)) * draw(st.sampled_from([1, 1, 20, 63, 64, 65, 130])):
-            result = moved if outcome == "ok" else None
-            calls.append(Call(len(calls) + 1, thread, socket or None, operation, "socket", outcome, at_ns, duration_ns, result, timeout_ns))
+            calls.append(made(len(calls) + 1, thread, socket or None, operation, outcome, at_ns, duration_ns, moved, timeout_ns))
             at_ns += gap_ns
     return calls
+
+
+def made(id_: int, thread: int, socket: int | None, operation: str, outcome: str, at_ns: int, duration_ns: int, moved: int | None,
+         timeout_ns: int | None) -> Call:  # fmt: skip
+    """Return a call as there can be one: only a wait times out at once, with none ready; what failed has no result."""
+    is_wait = operation in ("select", "poll", "epoll_wait")
+    if is_wait and outcome in ("ok", "timeout", "would_block"):
+        outcome = "ok" if moved else "timeout"
+        return Call(id_, thread, socket, operation, "wait", outcome, at_ns, duration_ns, moved or 0, timeout_ns)
+    if outcome == "timeout" and timeout_ns == 0:
+        timeout_ns = 5 * MS
+    return Call(id_, thread, socket, operation, "wait" if is_wait else "socket", outcome, at_ns, duration_ns,
+                moved if outcome == "ok" else None, timeout_ns)  # fmt: skip
 
 
 START_NS = 7_000_000_000_123
@@ -175,6 +187,6 @@ def test_summaries_count_every_call_once(calls: list[Call], as_slots: bool, unfi
 def test_each_call_is_of_the_first_class_that_fits(
     operation: str, outcome: str, duration_ns: int, timeout_ns: int | None, moved: int
 ) -> None:
-    call = Call(1, 1, 1, operation, "socket", outcome, 0, duration_ns, moved, timeout_ns)
-    wait_ns = -1 if timeout_ns is None else timeout_ns
-    assert class_of(OPERATIONS[operation], OUTCOMES[outcome], duration_ns, wait_ns, call.bytes) == call.kind
+    call = made(1, 1, 1, operation, outcome, 0, duration_ns, moved, timeout_ns)
+    wait_ns = -1 if call.timeout_ns is None else call.timeout_ns
+    assert class_of(OPERATIONS[operation], OUTCOMES[str(call.outcome)], duration_ns, wait_ns, call.bytes) == call.kind
