@@ -199,9 +199,9 @@ class Drain:
             self._show_open(process)
             ahead = 1 + sum(len(block.data) for block in blocks) * 4 // layout.SEGMENT_BYTES["c"]
             process.reader.calls.make_ahead(min(ahead, 16))
-            process.reader.notes.make_ahead(min(ahead, 16) if process.reader.notes.position > layout.CELLS // 4 else 0)
         # Notes last: whatever a call refers to was noted before the call was written.
         payloads = []
+        before = process.reader.notes.position
         for note in process.reader.read_notes(ended):
             if note.kind == layout.NOTE_PAYLOAD:
                 size, _, data = note.data.partition(b"\0")
@@ -209,6 +209,8 @@ class Drain:
             else:
                 self._note(process, note)
         self.writer.payloads(payloads)
+        if not ended and process.reader.notes.position > layout.CELLS // 4:
+            process.reader.notes.make_ahead(min(1 + (process.reader.notes.position - before) * 4 // layout.CELLS, 16))
         links = list(process.readiness.links(arrived))
         self.writer.links((self._call_id(process, wait), self._call_id(process, call), "readiness") for wait, call in links)
         if self.folded_from_ns is not None:
