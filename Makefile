@@ -28,6 +28,8 @@ lab: $(RUNTIME) ## run the I/O models under the same clients and compare them (A
 
 test: $(TOOLS) system-tools lint ## lint, check the types and run every test (ARGS="-k histogram")
 	@$(BIN)/python -m pytest $(ARGS)
+	@echo "the recorder's tests once more, with the Python core"
+	@SOCKREEL_CORE=python $(BIN)/python -m pytest tests/test_recorder -m "not slow" $(ARGS) || [ $$? -eq 5 ]
 
 quick: $(TOOLS) ## run the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
