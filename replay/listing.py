@@ -22,7 +22,10 @@ FEW = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a listing: a call, or `calls` > 1 fruitless ones of one thread in a row."""
+    """One line of a listing: a call, or `calls` > 1 fruitless ones of one thread in a row.
+
+    `exact` is false where the window cuts a stretch whose calls were counted only.
+    """
 
     first: Span
     last: Span
@@ -31,6 +34,7 @@ class Entry:
     what: tuple[tuple[str, int | None, int], ...]
     size: int | None = None
     payload: bytes | None = None
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class _Group:
         self.calls = [call]
         self.count = 0
         self.in_calls_ns = 0
+        self.exact = True
         self.what: Counter[tuple[str, int | None]] = Counter()
 
     def add(self, call: Span) -> None:
@@ -119,6 +124,7 @@ class _Group:
     def add_fold(self, fold: Fold) -> None:
         """Count calls that have no rows."""
         self.calls[1:] = [_shape(fold)]
+        self.exact = self.exact and fold.exact
         self._count(self.calls[-1], fold.calls, fold.in_calls_ns)
 
     def _count(self, call: Span, calls: int, ns: int) -> None:
@@ -130,7 +136,7 @@ class _Group:
         return Entry(
             self.calls[0], self.calls[-1], self.count, self.in_calls_ns,
             tuple((operation, socket_id, calls) for (operation, socket_id), calls in self.what.most_common()),
-            *(moved or (None, None)))
+            *(moved or (None, None)), self.exact)
 
 
 def _shape(fold: Fold) -> Span:

@@ -219,7 +219,8 @@ def entry_words(entry: Entry, story: Story) -> str:
         if len(entry.what) > 3:
             parts.append("...")
         length_ns = entry.last.ended_ns - entry.first.started_ns
-        return f"{entry.calls:,} fruitless calls in {duration(length_ns)}: {', '.join(parts)}"
+        about = "" if entry.exact else "about "
+        return f"{about}{entry.calls:,} fruitless calls in {duration(length_ns)}: {', '.join(parts)}"
     call = entry.first
     took = f"open for {duration(call.duration_ns)}" if call.unfinished else duration(call.duration_ns)
     phases = ""
