@@ -85,7 +85,7 @@ def _events(lane: Lane) -> Iterable[tuple[int, str]]:
     if lane.closed_ns is not None:
         yield lane.closed_ns, "closes"
     for mark in lane.marks:
-        if mark.outcome in FAILED:
+        if mark.outcome in FAILED and mark.outcome != "interrupted":  # ended by a signal, as Ctrl-C ends a server
             yield mark.at_ns, "fails"
 
 
