@@ -136,7 +136,7 @@ class _Group:
         return Entry(
             self.calls[0], self.calls[-1], self.count, self.in_calls_ns,
             tuple((operation, socket_id, calls) for (operation, socket_id), calls in self.what.most_common()),
-            *(moved or (None, None)), self.exact)
+            *(moved or (None, None)), exact=self.exact)
 
 
 def _shape(fold: Fold) -> Span:
