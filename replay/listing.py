@@ -133,10 +133,9 @@ class _Group:
         self.what[call.operation, call.socket_id] += calls
 
     def entry(self, moved: tuple[int, bytes] | None) -> Entry:
-        return Entry(
-            self.calls[0], self.calls[-1], self.count, self.in_calls_ns,
-            tuple((operation, socket_id, calls) for (operation, socket_id), calls in self.what.most_common()),
-            *(moved or (None, None)), exact=self.exact)
+        size, payload = moved or (None, None)
+        what = tuple((operation, socket_id, calls) for (operation, socket_id), calls in self.what.most_common())
+        return Entry(self.calls[0], self.calls[-1], self.count, self.in_calls_ns, what, size, payload, self.exact)
 
 
 def _shape(fold: Fold) -> Span:
