@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..traces import TraceError
@@ -18,11 +19,10 @@ from .process import Process
 from .tape import TapeReader
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..traces.writer import RunWriter
     from .drain import Drain
 
+_NOWHERE = Path("/nonexistent")  # where a tape is that is gone
 _SEGMENTS_KEPT = 16  # a call may still name its parent in a segment that is gone
 
 
@@ -125,7 +125,7 @@ def _process(drain: Drain, head: Head, state: dict[str, Any], same_boot: bool) -
     reader = TapeReader(drain.folders, _head_file(drain.folders, head.name), head)
     thread, socket, site, address = state["bases"]
     bases = Bases(thread, socket, site, address, drain.start_ns)
-    alive = same_boot and "lost" not in state
+    alive = same_boot and bool(drain.folders) and "lost" not in state
     process = Process(state["process"], reader, bases, open_pidfd(head.pid, head.started_ns) if alive else None)
     drain.seen.add(reader.path.name)
     if "lost" in state:
@@ -141,4 +141,4 @@ def _process(drain: Drain, head: Head, state: dict[str, Any], same_boot: bool) -
 
 def _head_file(folders: tuple[Path, ...], name: str) -> Path:
     paths = [folder / f"{name}.head" for folder in folders]
-    return next((path for path in paths if path.exists()), paths[0])
+    return next((path for path in paths if path.exists()), (folders[0] if folders else _NOWHERE) / f"{name}.head")

@@ -103,6 +103,7 @@ class _Recovery:
         self.now = now
         self.say = say
         self.settings: dict[str, Any] = {}
+        self.stopped: dict[int, tuple[int, int]] = {}  # pid -> calls lost and errors until then
 
     def run(self) -> Recovered:
         """Take the run over, read its tapes, write its end, remove the tapes."""
@@ -152,6 +153,8 @@ class _Recovery:
         while True:
             behind = drain.step() >= drain.step_calls
             alive = [process.pid for process in drain.processes if not has_ended(process.pidfd)]
+            if self.now:
+                self._stop_agents(drain)
             if behind or (drain.processes and not alive):
                 continue
             if not alive or self.now:
@@ -165,17 +168,25 @@ class _Recovery:
                 )
             time.sleep(_STEP_S)
 
+    def _stop_agents(self, drain: Drain) -> None:
+        """Let programs run on unrecorded. What they lose from now on is not the run's."""
+        for process in drain.processes:
+            if process.pid not in self.stopped:
+                self.stopped[process.pid] = process.reader.lost()
+                process.reader.stop_agent()
+
     def _finish(self, drain: Drain, tape_found: bool, waited: bool) -> tuple[int, ...]:
         writer = self.writer
         still = tuple(process.pid for process in drain.processes)
-        for process in drain.processes:
-            process.reader.stop_agent()
         for pid in still:
             drain.add_blind_spot(f"process {pid} ran on unrecorded when the run was recovered")
         if not tape_found:
             drain.add_blind_spot("the recorder died and its tape was gone: what happened last is not known")
         run_ns = drain.run_ns()
         drain.finish()
+        for process in drain.ended:
+            if process.pid in still:
+                process.lost, process.faults = self.stopped.get(process.pid, (process.lost, process.faults))
         drain.calls_recorded = drain.calls_kept = recount(writer)
         writer.link_exchanges()
         if drain.ended and self.left.run.python is None:

@@ -95,12 +95,12 @@ def counted_calls(writer: RunWriter) -> Iterator[tuple[int, list[sqlite3.Row]]]:
     with translated_errors(writer.path):
         connection = writer.connection
         starts = connection.execute(queries["chunks_of_run"], {"run": writer.run_id, "chunk": CHUNK_CALLS}).fetchall()
-        horizons = []
-        least: int | None = None
+        horizons = []  # the last chunk's first
+        least = 2**62
         for _, started_ns in reversed(starts):
-            least = started_ns if least is None else min(least, started_ns)
             horizons.append(least)
-        for (chunk, _), horizon_ns in zip(starts, [*reversed(horizons[:-1]), 2**62], strict=True):
+            least = min(least, started_ns)
+        for (chunk, _), horizon_ns in zip(starts, reversed(horizons), strict=True):
             first = chunk * CHUNK_CALLS
             wanted = {"run": writer.run_id, "first": first, "last": first + CHUNK_CALLS - 1}
             yield horizon_ns, connection.execute(queries["calls_to_count"], wanted).fetchall()

@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .recording import PROGRAMS, Recorded, Recorder, Running, until
-
-COUNTING = PROGRAMS / "counting.py"
-CORES = ["c", "python"]
-
-
-class Counters:
-    """The program's own count of calls that returned, per thread, in memory that outlives it."""
-
-    def __init__(self, path: Path, threads: int) -> None:
-        self.path = path
-        self.threads = threads
-        path.write_bytes(bytes(8 * threads))
-
-    def each(self) -> list[int]:
-        return memoryview(self.path.read_bytes()).cast("Q").tolist()
-
-    def total(self) -> int:
-        return sum(self.each())
-
-
-def has_c_core(recorded: Recorded, core: str) -> None:
-    if core == "c" and not recorded.path.exists():
-        pytest.skip("there is no C core here")
-
-
-# Threads, processes, payload bytes, and how many calls are made before the end comes.
-SHAPES = {"one thread": (1, 1, 0), "four threads": (4, 1, 0), "payloads": (1, 1, 700), "forks": (1, 3, 0), "all of it": (3, 2, 300)}
+from .losing import CORES, COUNTING, SHAPES, Counters, has_c_core, small_disk
+from .recording import Recorder, Running, until
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -72,21 +43,6 @@ def test_every_call_that_returned_before_a_kill_is_in_the_trace(record: Recorder
         moved = len(done.rows("SELECT id FROM calls WHERE result > 0"))
         # The bytes are noted before the call is marked as complete.
         assert moved <= kept <= moved + threads * processes
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a file system of a few megabytes, or skip where that is not allowed."""
-    folder.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("mounting a small file system is not allowed here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("core", CORES)
