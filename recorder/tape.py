@@ -100,8 +100,9 @@ def field_place(name: str) -> tuple[int, int]:
 def _was_closing(slot: bytes) -> bool:
     """Say whether a slot without a state is that of a call which was begun.
 
-    struct.pack_into clears what it will write, the state with it: killed at that moment, the call shows only by
-    what was written at its beginning, of which the operation came last.
+    struct.pack_into, of the Python core, clears what it will write, the state with it: killed at that moment, the
+    call shows only by what was written at its beginning, of which the operation came last. (The C core clears
+    nothing, and writes in any order.)
     """
     return not any(slot[layout.SLOT_STATE_AT :]) and any(slot[_OPERATION_AT : _OPERATION_AT + 2])
 
@@ -138,6 +139,7 @@ class Stream:
         self.position = 0
         self.segments: dict[int, _Segment] = {}
         self.made_up_to = 0  # segments below this number exist or existed
+        self.cleared = False  # whether the state of a call that is being closed is cleared for a moment
 
     def file(self, number: int, folder: Path) -> Path:
         """Return where a segment is."""
@@ -198,7 +200,7 @@ class Stream:
                 self.position = (number + 1) << self.bits
                 continue
             states = self.states(segment, index, min(index + _CHUNK, full))
-            if ended and self.kind == "c":
+            if ended and self.cleared:
                 at = number << self.bits | index
                 states = [state or (layout.OPEN if _was_closing(self.item(at + n)) else 0) for n, state in enumerate(states)]
             begun = len(states)
@@ -335,6 +337,7 @@ class TapeReader:
         self.path = path
         self.head = head or read_head(path)
         self.calls = Stream(folders, self.head.name, "c")
+        self.calls.cleared = self.head.core == "python"
         self.notes = Stream(folders, self.head.name, "n")
         self._parts: dict[int, dict[int, tuple[int, bytes]]] = {}  # serial -> part -> number of its cell, data
 
@@ -405,7 +408,7 @@ class TapeReader:
             for segment in self.calls.segments.values()
             for number in sorted(segment.waiting)
             for slot in [self.calls.item(number)]
-            if int.from_bytes(slot[layout.SLOT_STATE_AT :], "little") == layout.OPEN or _was_closing(slot)
+            if int.from_bytes(slot[layout.SLOT_STATE_AT :], "little") == layout.OPEN or (self.calls.cleared and _was_closing(slot))
         ]
 
     def read_notes(self, ended: bool = False) -> list[Note]:

@@ -24,9 +24,9 @@ TEXT = ("3.11.7", "cpython", "python", "", "/usr/bin/python", "/home/ada", "pyth
 class Writer:
     """A process that writes a tape, in this process: what it wrote is known to the slot."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, text: tuple[str, ...] = TEXT) -> None:
         self.tape: Any = Tape([str(folder)])
-        self.tape.open(TEXT)
+        self.tape.open(text)
         self.reader = TapeReader((folder,), folder / f"{self.tape.name}.head")
         self.complete: dict[int, bytes] = {}
         self.open: dict[int, bytes] = {}
@@ -351,5 +351,14 @@ def test_a_process_killed_while_it_marked_a_call_as_complete_leaves_that_call_un
     begun_only_in_part = writer.draw()
     buffer, at = writer.place(begun_only_in_part)
     buffer[at : at + 4] = b"\1\0\0\0"
+    writer.die()
+    writer.reader.close()
+
+
+def test_a_slot_without_a_state_is_no_call_where_the_c_core_wrote_it(folder: Path) -> None:
+    writer = Writer(folder, ("3.11.7", "cpython", "c", *TEXT[3:]))
+    writer.call()
+    buffer, at = writer.place(writer.draw())
+    buffer[at : at + 56] = b"\1" * 56  # in any order: what is there of it may be anything
     writer.die()
     writer.reader.close()
