@@ -12,7 +12,11 @@ from .playing import interpreter
 from .recording import PROGRAMS, Recorded, Recorder, environment, flaws
 
 PROGRAM = PROGRAMS / "outcomes.py"
-CASES = re.findall(r"^def (case_\w+)", PROGRAM.read_text(), re.MULTILINE)
+CASES = [
+    case
+    for part in ("moving", "meeting")
+    for case in re.findall(r"^def (case_\w+)", (PROGRAMS / f"outcomes_{part}.py").read_text(), re.MULTILINE)
+]
 VERSIONS = ["3.8", "3.9", "3.10", "3.12", "3.13"]
 # What a call inside the case's own nested functions is called where Python knows no qualified names.
 NESTED = ("talk", "answer")
