@@ -427,6 +427,7 @@ class Drain:
             self.writer.close_call(columns, process.bases)
             bases = process.bases
             self.tally.add_slots(process.id, slot, columns["id"][0], bases.thread, bases.socket, self.start_ns)
+        self.writer.drop_orphans()
         for process in self.ended:
             self.writer.update("processes", process.id, ended_ns=process.ended_ns)
         self._write_last()

@@ -188,6 +188,7 @@ class _Recovery:
             if process.pid in still:
                 process.lost, process.faults = self.stopped.get(process.pid, (process.lost, process.faults))
         drain.calls_recorded = drain.calls_kept = recount(writer)
+        writer.drop_orphans()
         writer.link_exchanges()
         if drain.ended and self.left.run.python is None:
             head = drain.ended[0].reader.head

@@ -199,15 +199,16 @@ class _Session:
         while self.passed_on:
             self.ended_by = self.ended_by or "terminated"
             self._signal(self.passed_on.pop(0))
-        if self.interrupts > said:
+        interrupts = self.interrupts  # one that comes while this one is answered is answered next time
+        if interrupts > said:
             self.ended_by = self.ended_by or "interrupt"
-            if self.interrupts == 1:
+            if interrupts == 1:
                 self.endings = []
                 if self._alive():
                     self.say("waiting for the program to end; Ctrl-C again sends SIGTERM, a third time SIGKILL")
             else:
-                self._signal(signal.SIGTERM if self.interrupts == 2 else signal.SIGKILL)
-        return self.interrupts
+                self._signal(signal.SIGTERM if interrupts == 2 else signal.SIGKILL)
+        return interrupts
 
     def _signal(self, number: int) -> None:
         """Send a signal to every recorded process that still runs."""
@@ -241,15 +242,18 @@ class _Session:
         """Do once what there is to do; return whether the run has ended."""
         self._wait_for_program()
         alive = self._alive()
+        roomy = is_roomy(self.settings.output)
+        self.drain.step_calls = STEP_CALLS if roomy else SMALL_STEP_CALLS
         behind = self.drain.step() >= self.drain.step_calls
-        self._look_for_room()
+        if not roomy:
+            self._look_for_room()
         self._fold_when_large()
         self._name_unrecorded()
         self._note_beside(alive)
         self._crowd_step()
         self.answered = self._answer_signals(self.answered)
         self._limits(time.monotonic(), self.deadline)
-        if not alive and not self._alive():
+        if not alive and not behind and not self._alive():
             return True
         if not behind:
             self._rest()
@@ -278,11 +282,7 @@ class _Session:
 
     def _look_for_room(self) -> None:
         """End the recording, not the program, while there is still room to end it well."""
-        if self.full is not None:
-            return
-        roomy = is_roomy(self.settings.output)
-        self.drain.step_calls = STEP_CALLS if roomy else SMALL_STEP_CALLS
-        if not roomy and running_out(self.writer):
+        if self.full is None and running_out(self.writer):
             self._stop_writing(f"no room is left in {self.settings.output.absolute().parent}")
 
     def _stop_writing(self, why: str) -> None:

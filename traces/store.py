@@ -207,10 +207,11 @@ def create_trace(path: str | os.PathLike[str], existing: Literal["refuse", "appe
     import sqlite_utils
 
     path = Path(path)
-    if path.exists() and existing == "append":
-        open_trace(path).close()
-    else:
+    is_new = not (path.exists() and existing == "append")
+    if is_new:
         _create_empty(path, replace=existing == "replace")
+    else:
+        open_trace(path).close()
     with translated_errors(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
@@ -222,20 +223,27 @@ def create_trace(path: str | os.PathLike[str], existing: Literal["refuse", "appe
             connection.executescript(f"BEGIN; {_sql('words.sql')} COMMIT;")
         except BaseException:
             connection.close()
+            if is_new:
+                _remove(path)  # no room for it: what there is of it is no trace
             raise
     return sqlite_utils.Database(connection)
 
 
 def _create_empty(path: Path, replace: bool) -> None:
     if replace:
-        for leftover in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), Path(f"{path}-journal")):
-            leftover.unlink(missing_ok=True)
+        _remove(path)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         raise TraceError(f"{path} exists: add to it with --append, or write over it with --force") from None
     except OSError as error:
         raise TraceError(f"cannot create {path}: {error.strerror}") from error
+
+
+def _remove(path: Path) -> None:
+    """Remove a trace with what SQLite and a recorder may have left beside it."""
+    for ending in ("", "-wal", "-shm", "-journal", "-reserve"):
+        Path(f"{path}{ending}").unlink(missing_ok=True)
 
 
 def _check_header(path: Path) -> None:

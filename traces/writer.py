@@ -242,6 +242,11 @@ class RunWriter:
             rows = self.connection.execute("SELECT key, state FROM recovery WHERE run_id = ? AND kind = ?", [self.run_id, kind])
             return dict(rows.fetchall())
 
+    def drop_orphans(self) -> None:
+        """Drop what was noted of calls that never became rows: notes are read ahead of calls."""
+        for table, name in (("payloads", "call_id"), ("readiness", "call_id"), ("links", "from_call_id"), ("links", "to_call_id")):
+            self._change(f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = {table}.{name})", [])
+
     def nothing_to_recover(self) -> None:
         """Drop what was put down: the run has ended."""
         self._change("DELETE FROM recovery WHERE run_id = ?", [self.run_id])
@@ -290,7 +295,12 @@ class RunWriter:
     def shrink_log(self) -> None:
         """Take the write-ahead log into the file and give its space back, as far as readers let us."""
         with translated_errors(self.path):
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (patience_ms,) = self.connection.execute("PRAGMA busy_timeout").fetchone()
+            self.connection.execute("PRAGMA busy_timeout=100")
+            try:
+                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self.connection.execute(f"PRAGMA busy_timeout={patience_ms:d}")
 
     def commit(self) -> None:
         """Make everything so far visible to readers. Where it fails, the transaction stays open for `roll_back`."""
