@@ -23,7 +23,7 @@ from .. import __version__
 from ..errors import SockreelError
 from ..traces import TraceError, create_trace
 from ..traces.writer import RunWriter, json_text
-from . import launch
+from . import launch, priority
 from .alive import has_ended
 from .crowd import Crowd
 from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
@@ -40,7 +40,6 @@ _SECOND_S = 1.0
 _GOODBYE_S = 0.2
 _HELLO_S = 5.0
 _PATIENCE_S = 2.0  # between SIGINT, SIGTERM and SIGKILL
-_NICENESS = 5  # the program and its clients come first: the tape waits for us
 
 
 def record(command: launch.Command, settings: Settings, say: Callable[[str], None]) -> Result:
@@ -138,15 +137,18 @@ class _Session:
         self.drain = Drain(self.writer, self.place.folders, self.start_ns)
         self.drain.folded_from_ns = 0 if settings.fold else None
         if settings.workload is not None:
-            self.crowd = Crowd(settings.workload, settings.allow_remote)
+            workload = settings.workload
+            self.crowd = priority.at_our_first(lambda: Crowd(workload, settings.allow_remote))
         try:
             with self._signals():
                 self._clock()
                 self.writer.commit()  # before the program runs: whoever recovers it must find its tape
                 try:
-                    self.program = launch.start(self.command, self.place.folders[0], self.settings.silent)
+                    self.program = priority.at_our_first(
+                        lambda: launch.start(self.command, self.place.folders[0], self.settings.silent)
+                    )
                     self.launched = True
-                    os.setpriority(os.PRIO_PROCESS, 0, min(os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS, 19))
+                    priority.give_way()
                 except launch.LaunchError:
                     self.writer.forget()
                     raise
