@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SockreelError
-from ..traces import TraceError, create_trace, open_trace
+from ..traces import create_trace, open_trace
 from ..traces.recovery import Left, boot, left_by_recorder, this_recorder
 from ..traces.report import blind_spots, read_json
 from ..traces.writer import RunWriter, json_text
@@ -25,6 +25,7 @@ from .place import Place, belongs, reserve_of
 from .recount import recount
 
 _STEP_S = 0.02
+_MANY_CALLS = 1_000_000  # counting them takes seconds
 
 
 class RecoverError(SockreelError):
@@ -187,6 +188,8 @@ class _Recovery:
         for process in drain.ended:
             if process.pid in still:
                 process.lost, process.faults = self.stopped.get(process.pid, (process.lost, process.faults))
+        if drain.calls_recorded > _MANY_CALLS:
+            self.say(f"counting {drain.calls_recorded:,} calls anew")
         drain.calls_recorded = drain.calls_kept = recount(writer)
         writer.drop_orphans()
         writer.link_exchanges()
@@ -203,6 +206,3 @@ class _Recovery:
         writer.nothing_to_recover()
         writer.commit()
         return still
-
-
-__all__ = ["RecoverError", "Recovered", "TraceError", "recover"]
