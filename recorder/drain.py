@@ -152,7 +152,7 @@ class Drain:
         """Read what is new and commit it.
 
         Returns:
-            How many calls were taken in.
+            How many slots were passed: fewer than `step_calls` means that there were no more.
         """
         self.find_processes()
         taken = 0
@@ -189,6 +189,7 @@ class Drain:
                 process.kept_open = set(process.shown_open)
 
     def _read(self, process: Process, ended: bool) -> int:
+        position = process.reader.calls.position
         blocks, late = process.reader.read_calls(ended, self.step_calls)
         # In the order of the tape: ids follow it.
         arrived = sorted([*((block.first, block.data) for block in blocks), *late])
@@ -215,7 +216,8 @@ class Drain:
         self.writer.links((self._call_id(process, wait), self._call_id(process, call), "readiness") for wait, call in links)
         if self.folded_from_ns is not None:
             self._fold(process, arrived, {call for _, call in links})
-        return sum(len(block.data) for block in blocks) // layout.SLOT_BYTES + len(late)
+        # Not how many calls: a step that was cut short may hold open ones, and there is more behind it all the same.
+        return process.reader.calls.position - position
 
     def _fold(self, process: Process, arrived: Sequence[tuple[int, bytes]], linked: set[int]) -> None:
         """Take in calls and write those that a fold does not count."""
