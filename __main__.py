@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
-
-from .cli import run
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    from .cli import run
+
     sys.exit(run(sys.argv[1:]))
 
 
 if __name__ == "__main__":
+    # `python -m` puts the current directory first on the path: a select.py of the program's would be ours, too.
+    if sys.path[:1] == [os.getcwd()]:
+        del sys.path[0]
     main()

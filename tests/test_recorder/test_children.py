@@ -32,10 +32,10 @@ def sent(recorded: Recorded) -> dict[int, int]:
 STARTS = {
     "no environment of its own": "subprocess.run([sys.executable, 'talk.py', '3'], check=True)",
     "an empty environment": "subprocess.run([sys.executable, 'talk.py', '3'], env={}, check=True)",
-    "a shell": "subprocess.run(f'{sys.executable} talk.py 3', shell=True, check=True)",
-    "a shell that stays": "subprocess.run(f'true; {sys.executable} talk.py 3; true', shell=True, check=True)",
-    "a shell with an empty environment": "subprocess.run(f'{sys.executable} talk.py 3', shell=True, env={}, check=True)",
-    "os.system": "assert os.system(f'{sys.executable} talk.py 3') == 0",
+    "a shell": "subprocess.run(f'{shlex.quote(sys.executable)} talk.py 3', shell=True, check=True)",
+    "a shell that stays": "subprocess.run(f'true; {shlex.quote(sys.executable)} talk.py 3; true', shell=True, check=True)",
+    "a shell with an empty environment": "subprocess.run(f'{shlex.quote(sys.executable)} talk.py 3', shell=True, env={}, check=True)",
+    "os.system": "assert os.system(f'{shlex.quote(sys.executable)} talk.py 3') == 0",
     "posix_spawn": "os.waitpid(os.posix_spawn(sys.executable, [sys.executable, 'talk.py', '3'], {}), 0)",
     "posix_spawn with the program's": "os.waitpid(os.posix_spawn(sys.executable, [sys.executable, 'talk.py', '3'], os.environ), 0)",
     "posix_spawnp": "os.waitpid(os.posix_spawnp(sys.executable, [sys.executable, 'talk.py', '3'], {'A': 'b'}), 0)",
@@ -44,7 +44,7 @@ STARTS = {
     "fork and execve": "pid = os.fork(); pid or os.execve(sys.executable, [sys.executable, 'talk.py', '3'], {}); os.waitpid(pid, 0)",
     "fork and execv": "pid = os.fork(); pid or os.execv(sys.executable, [sys.executable, 'talk.py', '3']); os.waitpid(pid, 0)",
     "fork and execlp": "pid = os.fork(); pid or os.execlp(sys.executable, sys.executable, 'talk.py', '3'); os.waitpid(pid, 0)",
-    "popen": "assert os.popen(f'{sys.executable} talk.py 3').read()",
+    "popen": "assert os.popen(f'{shlex.quote(sys.executable)} talk.py 3').read()",
     "asyncio": "asyncio.run(child())",
     "a thread": "t = threading.Thread(target=lambda: subprocess.run([sys.executable, 'talk.py', '3'])); t.start(); t.join()",
 }
@@ -54,7 +54,7 @@ STARTS = {
 def test_a_child_is_recorded_however_it_was_started(record: Recorder, way: str) -> None:
     record.script(TALK, "talk.py")
     done = record(record.script(f"""
-        import asyncio, os, socket, subprocess, sys, threading
+        import asyncio, os, shlex, socket, subprocess, sys, threading
         async def child():
             process = await asyncio.create_subprocess_exec(sys.executable, "talk.py", "3", env={{}})
             assert await process.wait() == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -142,7 +143,7 @@ def test_a_python_that_is_too_old_is_named(version: str) -> None:
 NO_PYTHON = {
     "true": ("exit 0", "no Python's agent answered"),
     "false": ("echo broken >&2; exit 3", "it ended with 3: broken"),
-    "isolated": (f"exec {sys.executable} -I \"$@\"", "no Python's agent answered"),
+    "isolated": (f"exec {shlex.quote(sys.executable)} -I \"$@\"", "no Python's agent answered"),
 }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -52,11 +54,13 @@ def test_a_module_may_be_named_as_python_has_it(record: Recorder) -> None:
 def test_any_command_line_can_be_recorded(record: Recorder) -> None:
     done = record("--", sys.executable, record.script(TALK), "--", "-o")
     assert done.out == "['--', '-o']\n" and len(done.calls()) == 1
-    script = record.script(f"#!{sys.executable}\n{TALK}", "runs-itself")
+    python = Path(tempfile.mkdtemp(prefix="sockreel-")) / "python"  # no space may stand in a first line
+    python.symlink_to(sys.executable)
+    script = record.script(f"#!{python}\n{TALK}", "runs-itself")
     script.chmod(0o755)
     done = record("--", "./runs-itself", "-o", "x")
     assert done.out == "['-o', 'x']\n" and len(done.calls()) == 1
-    shell = record("--", "sh", "-c", f"{sys.executable} program.py a; exit 5")
+    shell = record("--", "sh", "-c", f"{shlex.quote(sys.executable)} program.py a; exit 5")
     assert (shell.status, shell.out, len(shell.calls())) == (5, "['a']\n", 1)
     assert any("sh" in spot for spot in shell.blind_spots)
 
