@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sockreel.recorder.agent import layout
@@ -19,7 +20,8 @@ SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
 def test_a_call_still_open_in_a_full_step_hides_nothing_behind_it(tmp_path: Path, open_call: int) -> None:
     folder = tmp_path / "tape"
     folder.mkdir()
-    tape = writing.Tape([str(folder)])
+    agent: Any = writing  # without annotations: it runs inside other people's programs
+    tape = agent.Tape([str(folder)])
     tape.open(("3.11.7", "cpython", "python", "a test", "python", "/", "python"))
     calls = 5 * SMALL_STEP_CALLS
     for number in range(calls):
