@@ -28,6 +28,7 @@ Columns = dict[str, list[int]]
 STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
 SMALL_STEP_CALLS = 1 << 11  # where there is little room for them
 _OPEN_SHOWN_NS = 100_000_000  # an open call this old gets a row
+_AHEAD_MOST = 200_000  # payloads held in memory: more than the little room can take
 _LARGEST_SOURCE = 4_000_000
 
 
@@ -201,23 +202,36 @@ class Drain:
             ahead = 1 + sum(len(block.data) for block in blocks) * 4 // layout.SEGMENT_BYTES["c"]
             process.reader.calls.make_ahead(min(ahead, 16))
         # Notes last: whatever a call refers to was noted before the call was written.
-        payloads = []
-        before = process.reader.notes.position
-        for note in process.reader.read_notes(ended):
-            if note.kind == layout.NOTE_PAYLOAD:
-                size, _, data = note.data.partition(b"\0")
-                payloads.append((self._call_id(process, note.key), int(size), data))
-            else:
-                self._note(process, note)
-        self.writer.payloads(payloads)
+        cells = self._read_notes(process, ended)
         if not ended and process.reader.notes.position > layout.CELLS // 4:
-            process.reader.notes.make_ahead(min(1 + (process.reader.notes.position - before) * 4 // layout.CELLS, 16))
+            process.reader.notes.make_ahead(min(1 + cells * 4 // layout.CELLS, 16))
         links = list(process.readiness.links(arrived))
         self.writer.links((self._call_id(process, wait), self._call_id(process, call), "readiness") for wait, call in links)
         if self.folded_from_ns is not None:
             self._fold(process, arrived, {call for _, call in links})
         # Not how many calls: a step that was cut short may hold open ones, and there is more behind it all the same.
         return process.reader.calls.position - position
+
+    def _read_notes(self, process: Process, ended: bool) -> int:
+        """Take in notes, and return how many cells they took."""
+        payloads, process.ahead = process.ahead, []
+        before = process.reader.notes.position
+        for note in process.reader.read_notes(ended):
+            if note.kind == layout.NOTE_PAYLOAD:
+                size, _, data = note.data.partition(b"\0")
+                payloads.append((note.key, int(size), data))
+            else:
+                self._note(process, note)
+        if self.step_calls < STEP_CALLS:
+            # Payloads are large, and run ahead of calls: with little room, none without its call.
+            reached = process.reader.calls.position
+            process.ahead = [payload for payload in payloads if payload[0] >= reached]
+            payloads = [payload for payload in payloads if payload[0] < reached]
+            if len(process.ahead) > _AHEAD_MOST:
+                process.ahead = process.ahead[:_AHEAD_MOST]
+                self.add_blind_spot("payloads of some calls were not kept: the disk was nearly full")
+        self.writer.payloads((self._call_id(process, number), size, data) for number, size, data in payloads)
+        return process.reader.notes.position - before
 
     def _fold(self, process: Process, arrived: Sequence[tuple[int, bytes]], linked: set[int]) -> None:
         """Take in calls and write those that a fold does not count."""

@@ -19,7 +19,7 @@ from ..errors import SockreelError
 from ..traces.recovery import this_recorder
 from ..traces.writer import RunWriter
 
-RESERVE_BYTES = 256 << 10
+RESERVE_BYTES = 512 << 10
 _SHM = Path("/dev/shm")
 _ROOMY_BYTES = 64 << 20  # with less, the log is kept short and steps are small
 _LEAST_BYTES = 512 << 10  # with less, recording ends: what is there can still be finished
@@ -145,22 +145,33 @@ def reserve_of(trace: Path) -> Path:
     return trace.with_name(f"{trace.name}-reserve")
 
 
-def is_roomy(trace: Path) -> bool:
-    """Say whether the disk of a trace has so much room that nobody need look closer."""
-    return _free_bytes(trace) > _ROOMY_BYTES
+class Room:
+    """How much room the disk of a trace has left.
 
-
-def running_out(writer: RunWriter) -> bool:
-    """Say whether the disk has only the room left that it takes to finish the trace. Call it after a commit.
-
-    What stands in the write-ahead log needs room in the file as well, before its own is given back.
+    Args:
+        trace: the file.
     """
-    trace = writer.path
-    log = trace.with_name(f"{trace.name}-wal")
-    if _free_bytes(trace) > _LEAST_BYTES + 2 * _size(log):
-        return False
-    writer.shrink_log()
-    return _free_bytes(trace) < _LEAST_BYTES + _size(log)
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+        self._log = trace.with_name(f"{trace.name}-wal")
+        self._log_bytes = 0
+        self._step_bytes = 0  # the most that one step has added
+
+    def is_ample(self) -> bool:
+        """Say whether there is so much that nobody need look closer."""
+        return _free_bytes(self.trace) > _ROOMY_BYTES
+
+    def is_running_out(self, writer: RunWriter) -> bool:
+        """Say whether only the room is left that it takes to finish the trace. Call it after a commit.
+
+        What stands in the write-ahead log needs room in the file as well, before its own is given back.
+        """
+        self._step_bytes = max(self._step_bytes, _size(self._log) - self._log_bytes)
+        if _free_bytes(self.trace) <= _LEAST_BYTES + 2 * self._step_bytes + 2 * _size(self._log):
+            writer.shrink_log()
+        self._log_bytes = _size(self._log)
+        return _free_bytes(self.trace) < _LEAST_BYTES + 2 * self._step_bytes + self._log_bytes
 
 
 def _size(path: Path) -> int:

@@ -29,6 +29,7 @@ class Process:
     sockets: dict[int, dict[str, str]] = field(default_factory=dict)
     threads: dict[int, int] = field(default_factory=dict)  # number -> native id
     kept_open: set[int] = field(default_factory=set)  # open calls that have a row in the file, by the last commit
+    ahead: list[tuple[int, int, bytes]] = field(default_factory=list)  # payloads whose calls were not read yet: slot, bytes moved, data
     calls: int = 0
     lost: int = 0  # once it has ended
     faults: int = 0

@@ -27,7 +27,7 @@ from . import launch, priority
 from .alive import has_ended
 from .crowd import Crowd
 from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
-from .place import Place, Reserve, is_roomy, make_place, reserve_of, running_out
+from .place import Place, Reserve, Room, make_place, reserve_of
 from .place import RecordError as RecordError
 from .process import Process
 from .sample import process_sample, thread_sample
@@ -96,6 +96,7 @@ class _Session:
         self.writer = writer
         self.place = place
         self.reserve = reserve
+        self.room = Room(settings.output)
         self.say = say
         self.launched = False
         self.finished = False
@@ -244,7 +245,7 @@ class _Session:
         """Do once what there is to do; return whether the run has ended."""
         self._wait_for_program()
         alive = self._alive()
-        roomy = is_roomy(self.settings.output)
+        roomy = self.room.is_ample()
         self.drain.step_calls = STEP_CALLS if roomy else SMALL_STEP_CALLS
         behind = self.drain.step() >= self.drain.step_calls
         if not roomy:
@@ -284,7 +285,7 @@ class _Session:
 
     def _look_for_room(self) -> None:
         """End the recording, not the program, while there is still room to end it well."""
-        if self.full is None and running_out(self.writer):
+        if self.full is None and self.room.is_running_out(self.writer):
             self._stop_writing(f"no room is left in {self.settings.output.absolute().parent}")
 
     def _stop_writing(self, why: str) -> None:
