@@ -16,7 +16,7 @@ import os, socket, sys
 a, b = socket.socketpair()
 a.send(b"x" * int(sys.argv[1]))
 a.close(); b.close()
-print(sorted(name for name in os.environ if "SOCKREEL" in name), os.environ.get("PYTHONPATH"), flush=True)
+print(sorted(name for name in os.environ if "SOCKREEL" in name and name != "SOCKREEL_CORE"), os.environ.get("PYTHONPATH"), flush=True)
 """
 
 
