@@ -8,8 +8,6 @@ import _frozen_importlib
 import os
 import sys
 
-_VARIABLE = "SOCKREEL_AGENT"
-
 
 def read_settings(folder):
     """Return the settings the recorder left in the tape directory: name -> text."""

@@ -117,13 +117,9 @@ def test_calls_are_visible_while_the_program_runs(record: Recorder) -> None:
 @pytest.mark.parametrize("core", CORES)
 def test_calls_are_visible_within_half_a_second_for_twenty_seconds(record: Recorder, core: str) -> None:
     rate = 100_000
-    seen = []
-    for _ in range(3):  # whatever else this machine has to do may spoil one try, not all
-        found, calls = lags(record, 20, core, rate)
-        seen.append((sorted(found)[len(found) * 9 // 10], max(found), calls))
-        if calls > 20 * rate * 0.8 and seen[-1][0] < 0.5:
-            return
-    raise AssertionError(seen)
+    found, calls = lags(record, 20, core, rate)
+    assert calls > 20 * rate * 0.8
+    assert sorted(found)[len(found) * 9 // 10] < 0.5, (max(found), calls)
 
 
 def test_an_accept_that_nobody_answers_is_on_the_timeline_as_unfinished(record: Recorder) -> None:
