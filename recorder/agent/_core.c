@@ -1,4 +1,4 @@
-/* The C core: what core.py's `hook` does, at a tenth of its cost.
+/* The C core: what python_core.py's `hook` does, at a tenth of its cost.
  *
  * Owns the hot path and nothing else. Whatever is rare (a new segment, thread, socket or site, an
  * address, an outcome that is neither success nor EAGAIN) is asked of the Python modules beside it,
@@ -789,7 +789,7 @@ is_ours(void)
 
 /* The original raised: say what that means, and leave its exception as it was. */
 static void
-failed(Method *self, Call *call, PyObject *sock, int64_t ended_ns)
+failed(Method *self, Call *call, int64_t ended_ns)
 {
     PyObject *type, *value, *trace;
     if (self->blocking_is_eagain && call->timeout_ns == 0 && PyErr_Occurred() == PyExc_BlockingIOError) {
@@ -808,7 +808,7 @@ failed(Method *self, Call *call, PyObject *sock, int64_t ended_ns)
     PyErr_NormalizeException(&type, &value, &trace);
     if (trace && value)
         PyException_SetTraceback(value, trace);
-    PyObject *told = PyObject_CallFunction(self->core->failure, "OOOL", value ? value : Py_None, (PyObject *)call->entry, sock,
+    PyObject *told = PyObject_CallFunction(self->core->failure, "OOL", value ? value : Py_None, (PyObject *)call->entry,
                                            (long long)call->timeout_ns);
     int outcome = FAILED, code = 0;
     if (told && !PyArg_ParseTuple(told, "ii", &outcome, &code))
@@ -910,7 +910,7 @@ Method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyOb
     int64_t ended_ns = now_ns(&self->core->clock);
     call.thread->current = call.parent;
     if (!result)
-        failed(self, &call, sock, ended_ns);
+        failed(self, &call, ended_ns);
     else if (finish(self, &call, sock, result, args + 1, count - 1, names, ended_ns) < 0) {
         if (is_ours()) {
             complete(&call, ended_ns, NOTHING, 0, OK);
@@ -1295,7 +1295,7 @@ static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec},
                                           {0, NULL}};
 static struct PyModuleDef module_def = {.m_base = PyModuleDef_HEAD_INIT,
                                         .m_name = "_core",
-                                        .m_doc = "The C core of the agent; see core.py.",
+                                        .m_doc = "The C core of the agent; see python_core.py, its twin.",
                                         .m_size = sizeof(ModuleState),
                                         .m_traverse = module_traverse,
                                         .m_clear = module_clear,

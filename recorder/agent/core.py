@@ -1,64 +1,35 @@
-"""The Python core: what stands around every recorded method.
+"""What both cores share: the state of this process, and all that a recorded call needs but seldom.
 
-Owns the hot path: numbers, times, one slot per call, and what to call its outcome. Knows tape,
-sites and sockets; not how it is put into the program.
+Owns Recorder, what the C core asks of Python, and calls that hooks of ours make from Python. Knows tape,
+sites and sockets; not how it is put into the program, and not the hot path, which is in `_core.c` and in
+its twin, python_core.py.
 
 Promise: nothing here raises into the program or changes what it gets. A call for which something
 of ours fails is made bare, and counted as lost.
 """
 
 import _thread
-import errno
 import itertools
 import os
 import sys
 import time
 
 from . import layout
+from .outcomes import failure
 from .sites import Sites
 from .sockets import Entry, Sockets
 from .tape import Tape
 
-_now = time.monotonic_ns
+now_ns = time.monotonic_ns
 _getframe = sys._getframe
 _ident = _thread.get_ident
 _native_id = _thread.get_native_id
-_get_blocking, _getpid = os.get_blocking, os.getpid
-_NOTHING, _OPEN, _COMPLETE = layout.NOTHING, layout.OPEN, layout.COMPLETE
+_getpid = os.getpid
+_NOTHING, _OPEN, _COMPLETE, _VOID = layout.NOTHING, layout.OPEN, layout.COMPLETE, bytes((layout.VOID,))
 _SLOT_BITS, _SLOT_MASK, _SLOT_BYTES = layout.SLOT_BITS, layout.SLOTS - 1, layout.SLOT_BYTES
 _DONE_AT, _PEER_AT, _STATE_AT = layout.SLOT_DONE_AT, layout.SLOT_PEER_AT, layout.SLOT_STATE_AT
-_STILL_OPEN = bytes((layout.OPEN,))
-_Struct = type(layout.SLOT_DONE)
 _open_slot = layout.SLOT_OPEN.pack_into
 _close_slot = layout.SLOT_DONE.pack_into
-_OUTCOMES = layout.OUTCOMES
-_OK, _WOULD_BLOCK = _OUTCOMES["ok"], _OUTCOMES["would_block"]
-_EAGAIN = errno.EAGAIN
-_MSG_DONTWAIT = 0x40
-# All of a slot's end but the duration is the same for every fruitless call.
-_EAGAIN_TAIL = layout.SLOT_DONE.pack(0, _NOTHING, 0, _EAGAIN, _WOULD_BLOCK, 0, _COMPLETE)[8:]
-_close_with_tail = _Struct("<q%ds" % len(_EAGAIN_TAIL)).pack_into
-_U32 = 0xFFFFFFFF
-
-_BY_ERRNO = {
-    errno.EINPROGRESS: _OUTCOMES["in_progress"],
-    errno.EALREADY: _OUTCOMES["in_progress"],
-    errno.ETIMEDOUT: _OUTCOMES["timeout"],
-    errno.ECONNRESET: _OUTCOMES["reset"],
-    errno.EPIPE: _OUTCOMES["broken_pipe"],
-    errno.ESHUTDOWN: _OUTCOMES["broken_pipe"],
-    errno.ECONNREFUSED: _OUTCOMES["refused"],
-    errno.ECONNABORTED: _OUTCOMES["aborted"],
-    errno.EINTR: _OUTCOMES["interrupted"],
-}
-_BY_NAME = {
-    "SSLWantReadError": _OUTCOMES["want_read"],
-    "SSLWantWriteError": _OUTCOMES["want_write"],
-    "CancelledError": _OUTCOMES["cancelled"],
-    "GreenletExit": _OUTCOMES["cancelled"],
-    "timeout": _OUTCOMES["timeout"],  # socket.timeout before Python 3.10
-    "TimeoutError": _OUTCOMES["timeout"],
-}
 
 
 class Thread:
@@ -92,13 +63,13 @@ class Recorder:
                 payload_bytes=payload_bytes,
                 ticks=_kernel_counts_ticks(),
                 map_segment=_map_segment,
-                enter_thread=_enter_thread,
+                enter_thread=enter_thread,
                 identify=_identify,
                 find_site=_find_site,
                 kind_of=_kind_of,
-                failure=_failure,
-                unrecorded=_unrecorded,
-                fault=_fault,
+                failure=failure,
+                unrecorded=unrecorded,
+                fault=fault,
                 address=_address,
             )
         self.begin("", None)
@@ -118,14 +89,16 @@ class Recorder:
         self.sockets = Sockets(self.tape, inherited, self.native.Entry if self.native else Entry, self.core)
         self.local = _thread._local()
         self.next_thread = itertools.count(1).__next__
-        # The hot path reads these as globals of this module: an attribute costs twice as much.
-        scope = globals()
-        scope["local"] = self.local
-        scope["entries"] = self.sockets.entries
-        scope["site_numbers"] = self.sites.numbers
-        scope["call_segments"] = self.tape.calls
-        scope["next_slot"] = self.tape.next_call
-        scope["recorder"] = self
+        shared = {
+            "local": self.local,
+            "entries": self.sockets.entries,
+            "site_numbers": self.sites.numbers,
+            "call_segments": self.tape.calls,
+            "next_slot": self.tape.next_call,
+            "recorder": self,
+        }
+        for scope in _scopes:
+            scope.update(shared)
 
     def after_fork(self):
         """In the child: nothing of the parent's tape is ours any more."""
@@ -136,16 +109,24 @@ class Recorder:
         self.tape.open(self.text)
 
 
-# Set by Recorder.begin.
-local = None
-entries = None
-site_numbers = None
-call_segments = None
-next_slot = None
-recorder = None
+# Set by Recorder.begin, here and wherever else `share` was asked for.
+local = entries = site_numbers = call_segments = next_slot = recorder = None
+_scopes = [globals()]
 
 
-def _map_calls(number):
+def share(scope):
+    """Put the state of this process among a module's globals, now and after each fork.
+
+    Reading a global costs half of what an attribute of another module does.
+
+    Args:
+        scope: the globals of a module that names local, entries, site_numbers, call_segments, next_slot and recorder.
+    """
+    _scopes.append(scope)
+
+
+def map_calls(number):
+    """Return the buffer of a calls segment, None where there is no room."""
     return _map_segment("c", number)
 
 
@@ -187,7 +168,7 @@ def _address(entry, address):
     return recorder.sockets.address(entry.family, address)
 
 
-def _enter_thread():
+def enter_thread():
     """Return the running thread, made known at its first call; both cores ask, each when it meets it first."""
     thread = getattr(local, "thread", None)
     if thread is not None:
@@ -210,115 +191,16 @@ def _thread_name():
     return str(name)
 
 
-def hook(original, operation, ask, finish, before=None):
-    """Return a function that makes a call of `original` and records it.
-
-    Args:
-        original: the method as it was, called as original(sock, *args, **kw).
-        operation: its code in the layout.
-        ask: function(args, kw) -> (asked, flags, address or None), or None where the first argument is
-            what is asked and the second the flags.
-        finish: function(entry, sock, args, kw, result, number, buffer, at, asked, ended) -> (result, outcome,
-            errno) for the slot, called after a success; or None: nothing to say.
-        before: function(entry, sock), called before the call is made; or None.
-    """
-
-    def hooked(sock, *args, **kw):
-        number = buffer = at = None
-        try:
-            number = next_slot()
-            try:
-                buffer = call_segments[number >> _SLOT_BITS]
-            except KeyError:
-                buffer = _map_calls(number >> _SLOT_BITS)
-            at = (number & _SLOT_MASK) * _SLOT_BYTES
-            try:
-                thread = local.thread
-            except AttributeError:
-                thread = _enter_thread()
-            entry = entries.get(id(sock)) or recorder.sockets.identify(sock)
-            frame = _getframe(1)
-            site = site_numbers.get((id(frame.f_code), frame.f_lasti)) or recorder.sites.find(frame)
-            if ask is None:
-                asked, flags, peer = args[0] if args else _NOTHING, args[1] if len(args) > 1 else 0, 0
-            else:
-                asked, flags, peer = ask(args, kw)
-                if peer is not None and peer != 0:
-                    peer = recorder.sockets.address(entry.family, peer)
-                else:
-                    peer = 0
-            parent = thread.current
-            timeout_ns = entry.timeout_ns
-            if flags & _MSG_DONTWAIT and timeout_ns == -1:
-                timeout_ns = 0
-            started = _now()
-            _open_slot(buffer, at, thread.id, entry.id, started, asked, timeout_ns, parent, site, flags & _U32, peer, operation, _OPEN)
-            thread.current = number + 1
-            if before is not None:
-                before(entry, sock)
-        except Exception:
-            thread = None
-            _void(buffer, at)
-        except BaseException:  # a signal handler raised, before the call was made
-            _void(buffer, at)
-            raise
-        if thread is None:
-            return _unrecorded(original, sock, args, kw)
-        is_open = True
-        try:
-            try:
-                result = original(sock, *args, **kw)
-            except BaseException as error:
-                ended = _now()
-                thread.current = parent
-                try:
-                    if timeout_ns == 0 and type(error) is BlockingIOError and error.errno == _EAGAIN:
-                        _close_with_tail(buffer, at + _DONE_AT, ended - started, _EAGAIN_TAIL)
-                        is_open = False
-                    else:
-                        outcome, code = _failure(error, entry, sock, timeout_ns)
-                        _close_slot(buffer, at + _DONE_AT, ended - started, _NOTHING, 0, code, outcome, 0, _COMPLETE)
-                        is_open = False
-                except Exception:
-                    _fault()
-                raise
-            ended = _now()
-            thread.current = parent
-            try:
-                moved, outcome, code = _NOTHING, _OK, 0
-                if finish is not None:
-                    moved, outcome, code = finish(entry, sock, args, kw, result, number, buffer, at, asked, ended)
-                _close_slot(buffer, at + _DONE_AT, ended - started, moved, 0, code, outcome, 0, _COMPLETE)
-                is_open = False
-            except Exception:
-                _fault()
-            return result
-        finally:
-            if is_open and buffer[at + _STATE_AT] == _STILL_OPEN:  # something of ours failed, or a signal handler raised in it
-                thread.current = parent
-                _close_slot(buffer, at + _DONE_AT, _now() - started, _NOTHING, 0, 0, _unclear(), 0, _COMPLETE)
-
-    return hooked
-
-
-def _unclear():
-    """Return the outcome of a call whose return we could not describe: by what is being raised, if anything."""
-    error = sys.exc_info()[1]
-    if error is None:
-        return _OK
-    return _OUTCOMES["error"] if isinstance(error, Exception) else _OUTCOMES["interrupted"]
-
-
-def _void(buffer, at):
+def void(buffer, at):
     """Mark the slot of a call that we could not describe, so that the drain does not wait for it."""
     try:
         if buffer is not None:
-            buffer[at + _STATE_AT] = bytes((layout.VOID,))
+            buffer[at + _STATE_AT] = _VOID
     except Exception:
         pass
 
 
-def _unrecorded(original, sock, args, kw):
+def unrecorded(original, sock, args, kw):
     """Make a call that has no slot. Wrong arguments never reach the kernel: then nothing was lost."""
     made = True
     try:
@@ -334,7 +216,8 @@ def _unrecorded(original, sock, args, kw):
                 pass
 
 
-def _fault():
+def fault():
+    """Count an error of our own that the program must not see."""
     try:
         recorder.tape.count_fault()
     except Exception:
@@ -354,41 +237,6 @@ def keep_payload(number, size, data):
         recorder.tape.note_bytes(layout.NOTE_PAYLOAD, number, b"%d\0" % size + bytes(memoryview(data).cast("B")[: min(kept, size)]))
 
 
-def _failure(error, entry, sock, timeout_ns):
-    """Return (outcome, errno or 0) of a call that raised."""
-    number = getattr(error, "errno", None) if isinstance(error, OSError) else None
-    number = number if isinstance(number, int) and -(2**31) <= number < 2**31 else 0
-    if number == _EAGAIN:
-        return _again(entry, sock, timeout_ns), number
-    if number in _BY_ERRNO:
-        return _BY_ERRNO[number], number
-    for kind in type(error).__mro__:
-        if kind.__name__ in _BY_NAME:
-            return _BY_NAME[kind.__name__], number
-    if isinstance(error, Exception):
-        return _OUTCOMES["error"], number
-    return _OUTCOMES["interrupted"], number  # KeyboardInterrupt or SystemExit, raised by a signal handler
-
-
-def _again(entry, sock, timeout_ns):
-    """Tell EAGAIN of a call that could not wait from that of SO_RCVTIMEO, after waiting on a blocking socket."""
-    if timeout_ns == -1:
-        if _get_blocking(entry.fd):
-            return _OUTCOMES["timeout"]
-        entry.timeout_ns = 0  # O_NONBLOCK was set behind Python's back: known from now on
-        return _WOULD_BLOCK
-    return _WOULD_BLOCK if timeout_ns == 0 else _OUTCOMES["timeout"]
-
-
-def connect_outcome(code, timeout_ns):
-    """Return the outcome that connect_ex's result stands for."""
-    if not code:
-        return _OK
-    if code == _EAGAIN:
-        return _OUTCOMES["timeout"] if timeout_ns > 0 else _WOULD_BLOCK
-    return _BY_ERRNO.get(code, _OUTCOMES["error"])
-
-
 def new_timeout(entry, sock):
     """Take over what setblocking or settimeout set."""
     entry.timeout_ns = recorder.sockets.timeout_ns(sock, entry.fd)
@@ -398,9 +246,6 @@ class Call:
     """A call that a hook of ours makes from Python, outside `hook`: its place on the tape."""
 
     __slots__ = ("at", "buffer", "number", "parent", "started_ns", "thread")
-
-
-now_ns = _now
 
 
 def begin_call(operation, fd, asked, timeout_ns):
@@ -418,22 +263,22 @@ def begin_call(operation, fd, asked, timeout_ns):
     try:
         call.number = number = next_slot()
         call.buffer = buffer = (
-            call_segments[number >> _SLOT_BITS] if number >> _SLOT_BITS in call_segments else _map_calls(number >> _SLOT_BITS)
+            call_segments[number >> _SLOT_BITS] if number >> _SLOT_BITS in call_segments else map_calls(number >> _SLOT_BITS)
         )
         if buffer is None:
             recorder.tape.lose_call()
             return None
         call.at = at = (number & _SLOT_MASK) * _SLOT_BYTES
-        call.thread = thread = _enter_thread()
+        call.thread = thread = enter_thread()
         socket = recorder.sockets.number_of_fd(fd) if fd >= 0 else 0
         site = recorder.sites.find(_getframe(2))
         call.parent = parent = thread.current
-        call.started_ns = started_ns = _now()
+        call.started_ns = started_ns = now_ns()
         _open_slot(buffer, at, thread.id, socket, started_ns, asked, timeout_ns, parent, site, 0, 0, operation, _OPEN)
         thread.current = number + 1
     except Exception:
-        _void(getattr(call, "buffer", None), getattr(call, "at", 0))
-        _fault()
+        void(getattr(call, "buffer", None), getattr(call, "at", 0))
+        fault()
         return None
     return call
 
@@ -446,13 +291,13 @@ def end_call(call, ended_ns, result, outcome):
 
 def fail_call(call, error):
     """Complete a call that raised."""
-    ended_ns = _now()
+    ended_ns = now_ns()
     call.thread.current = call.parent
     try:
-        outcome, code = _failure(error, None, None, 0)
+        outcome, code = failure(error, None, 0)
         _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, _NOTHING, 0, code, outcome, 0, _COMPLETE)
     except Exception:
-        _fault()
+        fault()
 
 
 def set_peer(buffer, at, entry, address):

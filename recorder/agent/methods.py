@@ -1,12 +1,14 @@
 """Every recorded method of `socket.socket`: what its arguments ask, what its result says.
 
-Owns the table METHODS and putting it on the class. Knows the core's `hook`, not the tape.
+Owns the table METHODS and putting it on the class. Knows both cores, not the tape.
 """
 
 import _socket
 
 from . import core, layout
 from .lookalike import BoundMethod, Method, dress
+from .outcomes import connect_outcome
+from .python_core import hook
 from .sockets import timeout_to_ns
 
 _NOTHING = layout.NOTHING
@@ -85,7 +87,8 @@ def _sum_of(buffers):
     return _NOTHING
 
 
-# What came of it: -> (result, outcome, errno), and the first bytes kept.
+# What came of it, after a success: (entry, sock, args, kw, result, number, buffer, at, asked, ended) -> (result,
+# outcome, errno) for the slot, and the first bytes kept.
 
 
 def _end_of(entry, moved, asked):
@@ -157,7 +160,7 @@ def _connected(entry, sock, args, kw, result, number, buffer, at, asked, ended):
 
 
 def _connected_or_not(entry, sock, args, kw, result, number, buffer, at, asked, ended):
-    outcome = core.connect_outcome(result, entry.timeout_ns)
+    outcome = connect_outcome(result, entry.timeout_ns)
     core.refresh(entry, sock, "connected")
     return _NOTHING, outcome, result
 
@@ -187,7 +190,8 @@ def _closed(entry, sock, args, kw, result, number, buffer, at, asked, ended):
     return _NOTHING, _OK, 0
 
 
-# name on the class -> (operation, ask, finish, before). `ask` None: first argument asked, second flags.
+# name on the class -> (operation, ask, finish, before). `ask` None: first argument asked, second flags; `finish` None:
+# nothing to say; `before`: function(entry, sock), called before the call is made.
 METHODS = {
     "_accept": ("accept", _ask_nothing, _accepted, None),
     "recv": ("recv", None, _got_bytes, None),
@@ -244,10 +248,10 @@ def recording(name, original, is_function, recorder):
     operation, ask, finish, before = METHODS[name]
     code = layout.OPERATIONS[operation]
     if is_function:
-        return dress(core.hook(original, code, ask, finish, before), original)
+        return dress(hook(original, code, ask, finish, before), original)
     if recorder.core is not None:
         return _native_method(recorder, original, code, ask, finish)
-    hooked = core.hook(original, code, ask, finish, before)
+    hooked = hook(original, code, ask, finish, before)
     hooked.__name__ = name
     hooked.__wrapped__ = original
     return Method(hooked, original)
