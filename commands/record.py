@@ -20,7 +20,10 @@ class RecordCommand(click.Command):
         ours, module, rest = self._split(ctx, args)
         super().parse_args(ctx, [*ours, "--", *rest])
         ctx.params["module"] = module
-        if module is None and not ctx.params["program"] and not ctx.resilient_parsing:
+        given = module is not None or bool(ctx.params["program"])
+        if given and ctx.params["pid"] is not None:
+            raise click.UsageError("--pid names a program that runs already: give no other one", ctx)
+        if not given and ctx.params["pid"] is None and not ctx.resilient_parsing:
             raise click.UsageError("which program? Give a SCRIPT, -m MODULE or a COMMAND", ctx)
         return ctx.args
 
@@ -95,6 +98,7 @@ def default_output(name: str) -> Path:
 )
 @click.option("--allow-remote", is_flag=True, help="Let the workload's clients leave this machine.")
 @click.option("--python", metavar="PATH", help="Interpreter for SCRIPT and -m.  [default: python, else python3 on PATH]")
+@click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="Say how to record a program that runs already.")
 @click.option("--append", is_flag=True, help="Add a run to an existing trace.")
 @click.option("-f", "--force", is_flag=True, help="Write over an existing file.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -116,7 +120,8 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
     """Run a program and record every socket call it makes.
 
     The program runs as it would without us: same arguments, environment, terminal and exit status.
-    Its children are recorded too. Everything after its name belongs to it.
+    Its children are recorded too. Everything after its name belongs to it. A program that runs already
+    cannot be recorded; --pid says why, and with which command to start it anew.
 
     \b
     Example:
@@ -124,11 +129,16 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
       sockreel record -o t.db --for 10 -m http.server 8000
       sockreel record -- python -m http.server 8000
       sockreel record --workload lecture server.py 127.0.0.1 0
+      sockreel record --pid 4711
     """
     from ..recorder import launch
     from ..recorder.session import Settings, record
     from ..recorder.workload import load_workload
 
+    if options["pid"] is not None:
+        from ..recorder.attach import refuse
+
+        raise refuse(options["pid"])
     if options["append"] and options["force"]:
         raise click.UsageError("--append and --force exclude each other", ctx)
     target = launch.resolve(program, ctx.params["module"], options["python"])
