@@ -24,6 +24,7 @@ COMMANDS = {
     "stats": "Count calls, times and bytes per operation and outcome.",
     "compare": "Put two runs on one axis and compare what they cost.",
     "query": "Ask a trace in SQL, or by the name of a query.",
+    "export": "Take a run elsewhere, in a format of another program.",
     "check": "Say whether a trace is whole.",
     "recover": "Finish a trace whose recorder died.",
     "doctor": "Say what works on this machine, and what to do about the rest.",

@@ -1,0 +1,62 @@
+"""The formats that `export` writes: one line each, nothing imported before it is used.
+
+Owns the list. A writer is a function `(excerpts, out)` in a file of its own: excerpts as traces/excerpt.py
+has them, `out` an open binary file. Formats that draw or list are in replay/exports/, those that need what
+only the recorder knows (packets, clients) are in recorder/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from ..traces.excerpt import Excerpt
+
+Writer = Callable[[Sequence["Excerpt"], BinaryIO], None]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Args:
+        name: as `--format` takes it.
+        suffix: of a file, with its dot.
+        about: in a few words.
+        writer: "room.module:function", below the package.
+        several: whether one file may hold more than one run.
+        text: whether it may go to a terminal.
+    """
+
+    name: str
+    suffix: str
+    about: str
+    writer: str
+    several: bool = False
+    text: bool = True
+
+    def load(self) -> Writer:
+        """Import the writer."""
+        module, _, function = self.writer.partition(":")
+        writer: Writer = getattr(import_module(f"..{module}", __package__), function)
+        return writer
+
+
+FORMATS = {
+    one.name: one
+    for one in (
+        Format("csv", ".csv", "every call a line, for a spreadsheet", "replay.exports.rows:write_csv", several=True),
+        Format("jsonl", ".jsonl", "every call a JSON object on a line of its own", "replay.exports.rows:write_jsonl", several=True),
+    )
+}
+
+
+def format_of(name: str | None, path: str | None) -> Format | None:
+    """Return the format that is named, else the one that a file's name ends with; None where neither tells."""
+    if name is not None:
+        return FORMATS[name]
+    found = [one for one in FORMATS.values() if path is not None and path.endswith(one.suffix)]
+    return max(found, key=lambda one: len(one.suffix)) if found else None
