@@ -16,7 +16,7 @@ STALE := $(shell test -x $(BIN)/python || echo stale)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test quick bench lint docs clean stale system-tools
+.PHONY: help lab test quick bench judge lint docs clean stale system-tools
 
 help: ## say what there is to make
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -40,6 +40,9 @@ lint: $(TOOLS) ## ruff and mypy --strict
 
 bench: $(RUNTIME) ## measure what recording costs, beside other tools, and write docs/measure.md (ARGS=--quick)
 	@$(BIN)/python -m sockreel.tests.bench.run $(ARGS)
+
+judge: $(RUNTIME) ## run CPython's own tests bare and recorded, compare each, and write docs/judges.md (ARGS="--only test_socket")
+	@$(BIN)/python -m sockreel.tests.judges.cpython $(ARGS)
 
 docs: $(RUNTIME) ## write docs/trace-format.md anew from traces/schema.sql
 	@$(BIN)/python tools/trace_format.py
