@@ -5,6 +5,7 @@ Owns the list of models and the order in which they are shown. Knows sessions, n
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from .session import Result, Settings, record
 from .workload import Workload
 
 _FOLDER = Path(__file__).parent / "servers"
+_PROBE_S = 10.0
 
 
 class ModelError(SockreelError):
@@ -32,25 +34,54 @@ class Server:
         name: of the server, and the label of its run.
         model: one of the five I/O models.
         says: what it does, in a few words.
+        file: its script, where that is not named like it.
+        probe: a script beside it that fails where this machine cannot run the server.
     """
 
     name: str
     model: str
     says: str
+    file: str | None = None
+    probe: str | None = None
 
     @property
     def script(self) -> Path:
         """Where it is."""
-        return _FOLDER / f"{self.name}.py"
+        return _FOLDER / f"{self.file or self.name}.py"
 
 
 SERVERS = {
     server.name: server
     for server in (
         Server("blocking", "blocking", "waits in every call, one client at a time"),
+        Server("blocking_threads", "blocking", "waits in every call, a thread for each client"),
         Server("nonblocking", "nonblocking", "never waits, asks every socket in turn"),
+        Server("nonblocking_sleep", "nonblocking", "never waits in a call, sleeps when nobody knocks"),
+        # A script's folder comes first in its search path: select.py would stand in for the module it needs.
+        Server("select", "multiplexing", "waits for all in select", file="multiplexing_select"),
+        Server("poll", "multiplexing", "waits for all in poll", file="multiplexing_poll"),
+        Server("epoll_level", "multiplexing", "waits for all in epoll, told while something is there"),
+        Server("epoll_edge", "multiplexing", "waits for all in epoll, told once of each change"),
+        Server("asyncio_streams", "multiplexing", "looks asynchronous, waits for all in epoll"),
+        Server("signal_driven", "signal-driven", "does something else till SIGIO says that something came"),
+        Server("io_uring", "asynchronous", "asks for whole operations, is told when they are done", probe="ring"),
     )
 }
+
+
+def why_not(server: Server) -> str | None:
+    """Return why this machine cannot run a server; None where it can. Tried in a process of its own, which may crash."""
+    if server.probe is None:
+        return None
+    try:
+        probe = [sys.executable, str(_FOLDER / f"{server.probe}.py")]
+        tried = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PROBE_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if tried.returncode == 0:
+        return None
+    lines = tried.stderr.strip().splitlines()
+    return lines[-1] if lines else f"trying it ended with status {tried.returncode}"
 
 
 def choose(names: str | None) -> tuple[Server, ...]:
@@ -93,6 +124,7 @@ def run_lab(servers: Sequence[Server], workload: Workload, base: Settings, say: 
             workload=workload,
             silent=True,
             fold=base.fold,
+            max_size_bytes=base.max_size_bytes,
         )
         command = Command((sys.executable, str(server.script), "127.0.0.1", "0"), server.name)
         yield server, record(command, settings, say)

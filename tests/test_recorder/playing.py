@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from sockreel.recorder.crowd import CLIENTS_SCRIPT, Crowd, Exchange
+from sockreel.recorder.models import SERVERS as MODELS
 from sockreel.recorder.workload import Workload, load_workload
 
 PATIENCE_S = 60.0
@@ -134,10 +135,10 @@ def interpreter(version: str) -> str:
 
 @contextlib.contextmanager
 def teaching(name: str, *arguments: str, python: str = sys.executable) -> Iterator[tuple[subprocess.Popen[str], tuple[str, int]]]:
-    """Run a teaching server; its process, and the host and port of its first line."""
-    process = subprocess.Popen(
-        [python, str(SERVERS / f"{name}.py"), *(arguments or ("127.0.0.1", "0"))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    """Run a teaching server, named with its flags; its process, and the host and port of its first line."""
+    name, *flags = name.split()
+    command = [python, str(MODELS[name].script), *(arguments or ("127.0.0.1", "0")), *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
         try:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import signal
 import socket
 import struct
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from sockreel.recorder.crowd import Crowd, Exchange
+from sockreel.recorder.models import SERVERS as MODELS
 from sockreel.recorder.workload import load_workload
 
 from .playing import PATIENCE_S, SERVERS, collect, interpreter, teaching
 
-BOTH = ["blocking", "nonblocking"]
+ALL = [*MODELS, "signal_driven --rt"]
+ONE_AT_A_TIME = "blocking"
+# What takes seconds with each of them is for the long run, but for two.
+EACH = [pytest.param(name, marks=() if name in ("blocking", "nonblocking") else pytest.mark.slow) for name in ALL]
 VERSIONS = ["this", "3.8", "3.13"]
 LARGE = bytes(range(256)) * 20_000  # 5 MB
 
@@ -44,33 +50,33 @@ def read_to_the_end(conn: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize(("workload", "count"), [("burst", 200), ("trickle", 7), ("reset", 22)])
-@pytest.mark.parametrize("server", BOTH)
-def test_both_answer_everything_in_turn_or_at_once(server: str, workload: str, count: int) -> None:
+@pytest.mark.parametrize("server", ALL)
+def test_all_answer_everything_in_turn_or_at_once(server: str, workload: str, count: int) -> None:
     rows = exchanges(server, workload)
     assert len(rows) == count
     assert [row for row in rows if row.result != "ok" or row.answered_bytes != row.sent_bytes or not row.sent_bytes] == []
 
 
-@pytest.mark.parametrize("server", BOTH)
+@pytest.mark.parametrize("server", EACH)
 def test_the_slow_client_of_the_lecture_keeps_others_waiting_only_if_the_server_blocks(server: str) -> None:
     rows = exchanges(server, "lecture")
     assert [row.result for row in rows] == ["ok"] * 8
     slow, anna, ben = (by_client(rows, name) for name in ("slow", "anna", "ben"))
-    assert (when(anna[0]) > when(slow[-1])) == (server == "blocking")
-    assert (when(ben[0]) > when(anna[-1])) == (server == "blocking")
+    assert (when(anna[0]) > when(slow[-1])) == (server == ONE_AT_A_TIME)
+    assert (when(ben[0]) > when(anna[-1])) == (server == ONE_AT_A_TIME)
 
 
-@pytest.mark.parametrize("server", BOTH)
+@pytest.mark.parametrize("server", EACH)
 def test_a_talker_behind_silent_clients_is_heard_only_if_the_server_does_not_block(server: str) -> None:
     rows = exchanges(server, "idle")
     talker = by_client(rows, "talker")
-    assert [row.result for row in talker] == ["none" if server == "blocking" else "ok"] * 5
+    assert [row.result for row in talker] == ["none" if server == ONE_AT_A_TIME else "ok"] * 5
     silent = [row for row in rows if row.client != "talker"]
     assert [(row.n, row.result) for row in silent] == [(0, "ok")] * 100
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("server", BOTH)
+@pytest.mark.parametrize("server", EACH)
 def test_large_messages_come_back_byte_for_byte(server: str, version: str) -> None:
     with teaching(server, python=interpreter(version)) as (_, address), socket.create_connection(address, PATIENCE_S) as client:
 
@@ -86,7 +92,7 @@ def test_large_messages_come_back_byte_for_byte(server: str, version: str) -> No
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("server", BOTH)
+@pytest.mark.parametrize("server", ALL)
 def test_ctrl_c_ends_them_quietly_and_closes_what_is_open(server: str, version: str) -> None:
     with teaching(server, python=interpreter(version)) as (process, address), socket.create_connection(address, PATIENCE_S) as client:
         client.sendall(b"hello")
@@ -97,7 +103,7 @@ def test_ctrl_c_ends_them_quietly_and_closes_what_is_open(server: str, version: 
         assert process.stderr is not None and process.stderr.read() == ""
 
 
-@pytest.mark.parametrize("server", BOTH)
+@pytest.mark.parametrize("server", ALL)
 def test_ctrl_c_before_anybody_came_is_quiet_too(server: str) -> None:
     with teaching(server) as (process, _):
         process.send_signal(signal.SIGINT)
@@ -105,7 +111,7 @@ def test_ctrl_c_before_anybody_came_is_quiet_too(server: str) -> None:
         assert process.stderr is not None and process.stderr.read() == ""
 
 
-@pytest.mark.parametrize("server", BOTH)
+@pytest.mark.parametrize("server", ALL)
 def test_a_port_that_was_just_in_use_can_be_listened_on_again(server: str) -> None:
     with teaching(server) as (process, address), socket.create_connection(address, PATIENCE_S) as client:
         client.sendall(b"x")
@@ -117,7 +123,7 @@ def test_a_port_that_was_just_in_use_can_be_listened_on_again(server: str) -> No
         assert again == address
 
 
-@pytest.mark.parametrize("server", BOTH)
+@pytest.mark.parametrize("server", ALL)
 def test_clients_that_vanish_do_not_disturb_the_next(server: str) -> None:
     with teaching(server) as (process, address):
         for said in (b"", b"hello", LARGE[:1_000_000]):
@@ -132,8 +138,9 @@ def test_clients_that_vanish_do_not_disturb_the_next(server: str) -> None:
         assert process.poll() is None
 
 
-def test_the_nonblocking_server_serves_others_while_one_reads_its_answer_late() -> None:
-    with teaching("nonblocking") as (_, address), socket.create_connection(address, PATIENCE_S) as deaf:
+@pytest.mark.parametrize("server", [name for name in ALL if name != ONE_AT_A_TIME])
+def test_who_reads_its_answer_late_keeps_nobody_else_waiting(server: str) -> None:
+    with teaching(server) as (_, address), socket.create_connection(address, PATIENCE_S) as deaf:
         deaf.setblocking(False)
         said = bytearray()
         refusals = 0
@@ -153,7 +160,7 @@ def test_the_nonblocking_server_serves_others_while_one_reads_its_answer_late() 
         assert read_to_the_end(deaf) == said.upper()
 
 
-@pytest.mark.parametrize("server", BOTH)
+@pytest.mark.parametrize("server", ALL)
 def test_they_listen_on_ipv6_when_told(server: str) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
@@ -164,8 +171,16 @@ def test_they_listen_on_ipv6_when_told(server: str) -> None:
         assert client.recv(3, socket.MSG_WAITALL) == b"SIX"
 
 
-@pytest.mark.parametrize("server", BOTH)
-def test_they_fit_on_a_slide_and_know_nothing_of_sockreel(server: str) -> None:
-    text = (SERVERS / f"{server}.py").read_text()
+@pytest.mark.parametrize("script", sorted(SERVERS.glob("*.py")))
+def test_they_fit_on_a_slide_and_know_nothing_of_sockreel(script: Path) -> None:
+    text = script.read_text()
     assert "sockreel" not in text
-    assert len(text.splitlines()) < 40 and max(map(len, text.splitlines())) <= 100
+    lines = text.splitlines()
+    assert script.name == "ring.py" or (len(lines) <= 80 and all(len(line) <= 100 for line in lines))
+
+
+def test_every_script_is_a_model_or_its_neighbour_and_shadows_no_module_of_the_library() -> None:
+    scripts = {script.stem for script in SERVERS.glob("*.py")} - {"__init__"}
+    assert scripts == {server.script.stem for server in MODELS.values()} | {"ring"}
+    assert scripts & set(sys.stdlib_module_names) == set()
+    assert {server.model for server in MODELS.values()} == {"blocking", "nonblocking", "multiplexing", "signal-driven", "asynchronous"}
