@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from ._options import SIZE
 from .record import default_output
 
 
 @click.command("lab")
-@click.option("--models", metavar="LIST", help="Which servers, separated by commas.  [default: blocking,nonblocking]")
+@click.option("--models", metavar="LIST", help="Which servers, separated by commas; `list` names them.  [default: all]")
 @click.option(
     "--workload",
     "workload_name",
@@ -31,10 +32,26 @@ from .record import default_output
     help="Keep the first BYTES of what each call moved.",
 )
 @click.option("--fold", is_flag=True, help="Count the calls of long spins instead of keeping each: as for record.")
+@click.option(
+    "--max-size",
+    type=SIZE,
+    default="2G",
+    show_default=True,
+    metavar="SIZE",
+    help="From this size of the trace on, fold: bytes, or with K, M, G.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the comparison only.")
 @click.pass_context
 def command(
-    ctx: click.Context, models: str | None, workload_name: str, output: Path | None, force: bool, payload: int, fold: bool, quiet: bool
+    ctx: click.Context,
+    models: str | None,
+    workload_name: str,
+    output: Path | None,
+    force: bool,
+    payload: int,
+    fold: bool,
+    max_size: int,
+    quiet: bool,
 ) -> None:
     """Run the I/O models one after the other under the same clients, and compare what they did.
 
@@ -44,9 +61,10 @@ def command(
     \b
     Example:
       sockreel lab
+      sockreel lab --models list
       sockreel lab --models blocking,nonblocking --workload burst -o lab.db
     """
-    from ..recorder.models import choose, run_lab
+    from ..recorder.models import SERVERS, able, choose, run_lab
     from ..recorder.session import Settings
     from ..recorder.workload import load_workload
     from .compare import print_comparison
@@ -55,10 +73,14 @@ def command(
         if not quiet:
             print(f"sockreel: {line}", file=sys.stderr, flush=True)
 
-    servers = choose(models)
+    if models == "list":
+        for server in SERVERS.values():
+            print(f"{server.name:<18}{server.model:<15}{server.says}")
+        return
+    servers = able(choose(models), say)
     workload = load_workload(workload_name)
     trace = output or default_output("lab")
-    base = Settings(output=trace, existing="replace" if force else "refuse", payload_bytes=payload, fold=fold)
+    base = Settings(output=trace, existing="replace" if force else "refuse", payload_bytes=payload, fold=fold, max_size_bytes=max_size)
     say(f"{workload.clients} clients ({workload.name}) will talk to each of: {', '.join(server.name for server in servers)}")
     failed = False
     for server, result in run_lab(servers, workload, base, say):

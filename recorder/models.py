@@ -101,6 +101,22 @@ def choose(names: str | None) -> tuple[Server, ...]:
     return tuple(SERVERS[name] for name in dict.fromkeys(wanted))
 
 
+def able(servers: Sequence[Server], say: Callable[[str], None]) -> tuple[Server, ...]:
+    """Return the servers that this machine can run; of each other one, say why not.
+
+    Raises:
+        ModelError: it can run none of them.
+    """
+    reasons = {server.name: why_not(server) for server in servers}
+    for name, reason in reasons.items():
+        if reason is not None:
+            say(f"{name} is left out: {reason}")
+    left = tuple(server for server in servers if reasons[server.name] is None)
+    if not left:
+        raise ModelError(f"this machine can run none of them ({'; '.join(filter(None, reasons.values()))})")
+    return left
+
+
 def run_lab(servers: Sequence[Server], workload: Workload, base: Settings, say: Callable[[str], None]) -> Iterator[tuple[Server, Result]]:
     """Record servers one after the other under the same workload, into one trace.
 
