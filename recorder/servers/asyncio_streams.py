@@ -1,5 +1,6 @@
 """An upper-casing server on asyncio: reads as if every call waited; one thread waits in epoll."""
 import asyncio
+import signal
 import sys
 
 host = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
@@ -22,13 +23,13 @@ async def serve(reader, writer):
 
 
 async def main():
-    """Listen, and let the loop run."""
+    """Listen, and let the loop run till Ctrl-C."""
     server = await asyncio.start_server(serve, host, port, backlog=1024)
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, over.set)
     print("listening on", *server.sockets[0].getsockname()[:2], flush=True)
-    await asyncio.Event().wait()  # for ever: all the rest happens in `serve`
+    await over.wait()  # meanwhile the loop runs `serve` for every client
+    server.close()
 
 
-try:
-    asyncio.run(main())
-except KeyboardInterrupt:
-    pass
+asyncio.run(main())
