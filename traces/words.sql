@@ -28,7 +28,12 @@ INSERT OR IGNORE INTO operations (id, name, layer) VALUES
   (25, 'epoll_wait', 'wait'),
   (26, 'register', 'socket'),
   (27, 'modify', 'socket'),
-  (28, 'unregister', 'socket');
+  (28, 'unregister', 'socket'),
+  (40, 'read', 'file'),
+  (41, 'write', 'file'),
+  (42, 'readv', 'file'),
+  (43, 'writev', 'file'),
+  (44, 'splice', 'file');
 
 INSERT OR IGNORE INTO outcomes (id, name) VALUES
   (1, 'would_block'),

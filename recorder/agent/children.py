@@ -11,7 +11,7 @@ import os
 import sys
 
 from . import layout
-from .lookalike import stand_in
+from .lookalike import put_in_place, stand_in
 
 _AGENT = b"SOCKREEL_AGENT"
 _PATH = b"PYTHONPATH"
@@ -150,15 +150,15 @@ def install(folder, recorder):
     if getattr(subprocess, "_fork_exec", None) is original:
         subprocess._fork_exec = _posixsubprocess.fork_exec
     execve = os.execve
-    os.execve = stand_in(_hook_execve(doors, execve), execve)
+    put_in_place(os, "execve", stand_in(_hook_execve(doors, execve), execve))
     # Whatever the program does to its PYTHONPATH, the C environment, which children inherit, keeps our folder in front.
     putenv, unsetenv = os.putenv, os.unsetenv
-    os.putenv = stand_in(_hook_putenv(doors, putenv, unsetenv), putenv)
-    os.unsetenv = stand_in(_hook_unsetenv(doors, unsetenv, putenv), unsetenv)
+    put_in_place(os, "putenv", stand_in(_hook_putenv(doors, putenv, unsetenv), putenv))
+    put_in_place(os, "unsetenv", stand_in(_hook_unsetenv(doors, unsetenv, putenv), unsetenv))
     if hasattr(os.environ, "putenv"):  # before Python 3.9 the mapping keeps functions of its own
         os.environ.putenv = os.environb.putenv = os.putenv
         os.environ.unsetenv = os.environb.unsetenv = os.unsetenv
     for name in ("posix_spawn", "posix_spawnp"):
         spawn = getattr(os, name, None)
         if spawn is not None:
-            setattr(os, name, stand_in(_hook_posix_spawn(doors, spawn), spawn))
+            put_in_place(os, name, stand_in(_hook_posix_spawn(doors, spawn), spawn))

@@ -17,7 +17,7 @@ import time
 from . import layout
 from .outcomes import failure
 from .sites import Sites
-from .sockets import Entry, Sockets
+from .sockets import Entry, Numbers, Sockets
 from .tape import Tape
 
 now_ns = time.monotonic_ns
@@ -30,6 +30,7 @@ _SLOT_BITS, _SLOT_MASK, _SLOT_BYTES = layout.SLOT_BITS, layout.SLOTS - 1, layout
 _DONE_AT, _PEER_AT, _STATE_AT = layout.SLOT_DONE_AT, layout.SLOT_PEER_AT, layout.SLOT_STATE_AT
 _open_slot = layout.SLOT_OPEN.pack_into
 _close_slot = layout.SLOT_DONE.pack_into
+_SOL_SOCKET, _SCM_RIGHTS = 1, 1
 
 
 class Thread:
@@ -57,6 +58,7 @@ class Recorder:
         self.payload_bytes = payload_bytes
         self.native = native
         self.thread_type = native.Thread if native else Thread
+        self.files = Numbers()  # descriptors that are no sockets, as far as we know
         self.core = None
         if native:
             self.core = native.Core(
@@ -86,7 +88,8 @@ class Recorder:
             self.core.reset()
             self.tape.next_call, self.tape.next_cell = self.core.next_call, self.core.next_cell
         self.sites = Sites(self.tape)
-        self.sockets = Sockets(self.tape, inherited, self.native.Entry if self.native else Entry, self.core)
+        self.files.clear()
+        self.sockets = Sockets(self.tape, inherited, self.native.Entry if self.native else Entry, self.core, self.files)
         self.local = _thread._local()
         self.next_thread = itertools.count(1).__next__
         shared = {
@@ -248,13 +251,14 @@ class Call:
     __slots__ = ("at", "buffer", "number", "parent", "started_ns", "thread")
 
 
-def begin_call(operation, fd, asked, timeout_ns):
+def begin_call(operation, fd, asked, timeout_ns, socket=None):
     """Open a slot for a call made from the caller of our caller's frame.
 
     Args:
         operation: its code.
         fd: of what it is made on, or -1.
         asked, timeout_ns: as in the layout.
+        socket: number of what it is made on; None: of whatever is open on `fd`.
 
     Returns:
         A Call for `end_call` or `fail_call`; None where there is no room: the call is lost, and counted.
@@ -270,7 +274,8 @@ def begin_call(operation, fd, asked, timeout_ns):
             return None
         call.at = at = (number & _SLOT_MASK) * _SLOT_BYTES
         call.thread = thread = enter_thread()
-        socket = recorder.sockets.number_of_fd(fd) if fd >= 0 else 0
+        if socket is None:
+            socket = recorder.sockets.number_of_fd(fd) if fd >= 0 else 0
         site = recorder.sites.find(_getframe(2))
         call.parent = parent = thread.current
         call.started_ns = started_ns = now_ns()
@@ -289,12 +294,18 @@ def end_call(call, ended_ns, result, outcome):
     _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, result, 0, 0, outcome, 0, _COMPLETE)
 
 
-def fail_call(call, error):
-    """Complete a call that raised."""
+def fail_call(call, error, entry=None, timeout_ns=0):
+    """Complete a call that raised.
+
+    Args:
+        error: that exception.
+        entry: of the socket it was made on, where EAGAIN may come of a call that could wait.
+        timeout_ns: how long it might.
+    """
     ended_ns = now_ns()
     call.thread.current = call.parent
     try:
-        outcome, code = failure(error, None, 0)
+        outcome, code = failure(error, entry, timeout_ns)
         _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, _NOTHING, 0, code, outcome, 0, _COMPLETE)
     except Exception:
         fault()
@@ -325,6 +336,14 @@ def accepted(listener, sock, fd, address, at_ns):
 def refresh(entry, sock, role):
     """Note what bind, listen or connect changed about a socket."""
     recorder.sockets.refresh(entry, sock, role)
+
+
+def passed(ancillary):
+    """Note the sockets that a message brought along."""
+    for level, kind, data in ancillary:
+        if level == _SOL_SOCKET and kind == _SCM_RIGHTS:
+            for at in range(0, len(data) - 3, 4):
+                recorder.sockets.passed(int.from_bytes(data[at : at + 4], sys.byteorder))
 
 
 def leave_fd(entry, sock):

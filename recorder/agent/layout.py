@@ -154,6 +154,11 @@ OPERATIONS = {
     "register": 26,
     "modify": 27,
     "unregister": 28,
+    "read": 40,
+    "write": 41,
+    "readv": 42,
+    "writev": 43,
+    "splice": 44,
 }
 
 OUTCOMES = {

@@ -5,6 +5,7 @@ nothing of recording: the function that does the work is handed in.
 """
 
 import functools
+import sys
 import types
 
 
@@ -63,15 +64,19 @@ class BoundMethod(_Answers, functools.partial):
         return hash((id(self.args[0]), id(self.func)))
 
 
-class Function(_Answers, functools.partial):
-    # `os.execve`: a callable that looks like a built-in function. Made of a function whose `__wrapped__` is the original.
+class Function(_Answers):
+    # `os.execve`: a callable that looks like a built-in function, and as such binds to nothing when it is an attribute of
+    # a class. Each has a class of its own, which `stand_in` makes: so the interpreter calls what it does without a detour.
 
     __slots__ = ()
-    __doc__ = property(_doc)
     __class__ = property(lambda self: types.BuiltinFunctionType)
     __self__ = property(lambda self: self._original.__self__)
-    __module__ = property(lambda self: self._original.__module__)
-    _original = property(lambda self: self.func.__wrapped__)
+
+    def __eq__(self, other):
+        return self is other or other is self._original
+
+    def __hash__(self):
+        return hash(self._original)
 
 
 class Method(_Answers):
@@ -106,8 +111,29 @@ class Method(_Answers):
 
 def stand_in(hooked, original):
     """Return a callable that does what `hooked` does and looks like the built-in function `original`."""
-    hooked.__wrapped__ = original
-    return Function(hooked)
+    answers = {
+        "__slots__": (),
+        "__call__": staticmethod(hooked),
+        "__doc__": property(_doc),
+        "__module__": property(lambda self: original.__module__),
+        "_original": original,
+    }
+    return type("Function", (Function,), answers)()
+
+
+def put_in_place(module, name, standing):
+    """Set a function of a module, and of the built-in module it comes from: `os.read` stays `posix.read`, so it can be pickled.
+
+    Args:
+        module: that the program imports it from.
+        name: of the function.
+        standing: what `stand_in` returned.
+    """
+    original = getattr(module, name)
+    source = sys.modules.get(original.__module__)
+    setattr(module, name, standing)
+    if source is not None and getattr(source, name, None) is original:
+        setattr(source, name, standing)
 
 
 def dress(hooked, original):

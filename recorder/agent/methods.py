@@ -48,7 +48,7 @@ def _ask_recvmsg(args, kw):
 
 
 def _ask_recvmsg_into(args, kw):
-    return _sum_of(args[0]), args[2] if len(args) > 2 else 0, None
+    return sum_of(args[0]), args[2] if len(args) > 2 else 0, None
 
 
 def _ask_send(args, kw):
@@ -62,7 +62,7 @@ def _ask_sendto(args, kw):
 
 
 def _ask_sendmsg(args, kw):
-    return _sum_of(args[0]), args[2] if len(args) > 2 else 0, args[3] if len(args) > 3 else None
+    return sum_of(args[0]), args[2] if len(args) > 2 else 0, args[3] if len(args) > 3 else None
 
 
 def _ask_sendfile(args, kw):
@@ -80,7 +80,7 @@ def _ask_option(args, kw):
     return value, (level & 0xFFFF) << 16 | option & 0xFFFF, None
 
 
-def _sum_of(buffers):
+def sum_of(buffers):
     """Return the bytes in a list of buffers; an iterator must not be used up by us."""
     if isinstance(buffers, (list, tuple)):
         return sum([memoryview(buffer).nbytes for buffer in buffers])
@@ -109,6 +109,12 @@ def _got_bytes_from(entry, sock, args, kw, result, number, buffer, at, asked, en
     return moved, _end_of(entry, moved, asked), 0
 
 
+def _got_message(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+    if result[1]:
+        core.passed(result[1])
+    return _got_bytes_from(entry, sock, args, kw, result, number, buffer, at, asked, ended)
+
+
 def _filled(entry, sock, args, kw, result, number, buffer, at, asked, ended):
     core.keep_payload(number, result, args[0] if args else kw["buffer"])
     return result, _end_of(entry, result, asked), 0
@@ -126,6 +132,8 @@ def _scattered(entry, sock, args, kw, result, number, buffer, at, asked, ended):
     if isinstance(args[0], (list, tuple)):
         core.keep_payload(number, moved, core.joined(args[0]))
     core.set_peer(buffer, at, entry, result[3])
+    if result[1]:
+        core.passed(result[1])
     return moved, _end_of(entry, moved, asked if asked != _NOTHING else 1), 0
 
 
@@ -198,7 +206,7 @@ METHODS = {
     "recv_into": ("recv_into", _ask_into, _filled, None),
     "recvfrom": ("recvfrom", None, _got_bytes_from, None),
     "recvfrom_into": ("recvfrom_into", _ask_into, _filled_from, None),
-    "recvmsg": ("recvmsg", _ask_recvmsg, _got_bytes_from, None),
+    "recvmsg": ("recvmsg", _ask_recvmsg, _got_message, None),
     "recvmsg_into": ("recvmsg_into", _ask_recvmsg_into, _scattered, None),
     "send": ("send", _ask_send, _sent, None),
     "sendall": ("sendall", _ask_send, _sent_all, None),

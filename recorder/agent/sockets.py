@@ -14,7 +14,7 @@ import time
 
 from . import layout
 
-_fstat, _get_blocking = os.fstat, os.get_blocking
+_fstat, _get_blocking, _set_blocking, _readlink = os.fstat, os.get_blocking, os.set_blocking, os.readlink
 _Socket = _socket.socket
 _fileno, _gettimeout, _getsockname, _getpeername = _Socket.fileno, _Socket.gettimeout, _Socket.getsockname, _Socket.getpeername
 _getsockopt = _Socket.getsockopt
@@ -24,7 +24,7 @@ _monotonic_ns = time.monotonic_ns
 _finalizing = sys.is_finalizing
 _detach = _Socket.detach
 _SO_ACCEPTCONN = 30
-_STREAM, _DGRAM = 1, 2
+_STREAM, _DGRAM, _SEQPACKET = 1, 2, 5
 _UNIX, _INET, _INET6 = 1, 2, 10
 _FAMILIES = {getattr(_socket, name): name for name in dir(_socket) if name.startswith("AF_")}
 _TYPES = {getattr(_socket, name): name for name in ("SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_RDM", "SOCK_SEQPACKET")}
@@ -43,6 +43,14 @@ def _inode_of(fd):
         return _fstat(fd).st_ino
     except OSError:
         return -1
+
+
+class Numbers(set):
+    """Descriptors."""
+
+    def discard_range(self, low, high):
+        """Take out every number from `low` to `high` - 1."""
+        self.difference_update([number for number in self if low <= number < high])
 
 
 class Entry:
@@ -89,17 +97,19 @@ class Sockets:
         inherited: what `bequeath` gave in the process this one was forked from, or None.
         entry_type: Entry, or what the C core has in its place.
         core: the C core, which keeps entries of its own; or None.
+        files: where descriptors are kept that were met and are no sockets: functions of `os` look there first.
     """
 
-    def __init__(self, tape, inherited=None, entry_type=Entry, core=None):
+    def __init__(self, tape, inherited=None, entry_type=Entry, core=None, files=None):
         self.tape = tape
         self._entry_type = entry_type
         self._core = core
+        self.files = Numbers() if files is None else files
         self.entries = {}  # id of object -> Entry
         self.by_fd = {}  # descriptor -> Entry that is open on it
         self._by_inode = {}  # inode -> the newest Entry that is open on it
         self._by_place = {}  # (descriptor, inode) -> Entry that is open there
-        self._inherited = inherited or {}  # inode -> (tape, Entry)
+        self._inherited = inherited or {}  # inode -> (tape, Entry); ("", None): it came with the interpreter
         self._addresses = {}
         self._next = itertools.count(1).__next__
         self._next_address = itertools.count(1).__next__
@@ -172,18 +182,23 @@ class Sockets:
             self._core.remember(sock, entry)
         return entry
 
-    def _first_seen(self, sock, fd, inode, before):
-        family, type_ = _family(sock), _type(sock)
-        origin, origin_tape, origin_socket = "created", "", 0
-        role, local, peer, parent = "", "", "", 0
-        origin_tape_name, ancestor = self._inherited.get(inode, ("", None))
+    def _where_from(self, fd, inode, before):
+        """Return what is known of a socket's past: (origin, name of the tape that describes `ancestor` or "", ancestor or None)."""
+        tape, ancestor = self._inherited.get(inode, ("", None))
         twin = self._by_inode.get(inode)
         if before is not None and before.inode == inode:
-            origin, ancestor = "passed", before  # detached from one object, attached to this one
-        elif twin is not None:
-            origin, ancestor = "duplicated", twin
-        elif ancestor is not None:
-            origin, origin_tape = "inherited" if ancestor.fd == fd else "duplicated", origin_tape_name
+            return "passed", "", before  # detached from one object, attached to this one
+        if twin is not None:
+            return "duplicated", "", twin
+        if ancestor is not None:
+            return "inherited" if ancestor.fd == fd else "duplicated", tape, ancestor
+        return "inherited" if inode in self._inherited else "created", "", None
+
+    def _first_seen(self, sock, fd, inode, before, came_as="", source=None):
+        family, type_ = _family(sock), _type(sock)
+        role, local, peer, parent = "", "", "", 0
+        origin, origin_tape, ancestor = ("duplicated", "", source) if source is not None else self._where_from(fd, inode, before)
+        origin, origin_socket = came_as or origin, 0
         if ancestor is not None:
             origin_socket, role, peer = ancestor.id, ancestor.role, ancestor.peer
             parent = 0 if origin_tape else ancestor.parent
@@ -203,6 +218,7 @@ class Sockets:
         return entry
 
     def _new(self, fd, inode, family, type_, role, local, peer, parent):
+        self.files.discard(fd)
         entry = self._entry_type()
         entry.id = self._next()
         entry.fd, entry.inode, entry.family = fd, inode, family
@@ -296,22 +312,78 @@ class Sockets:
         except OSError:
             return 0
         if _is_socket(inode.st_mode):
-            blocking = _get_blocking(fd)
-            sock = _Socket(fileno=fd)
-            try:
-                return self._first_seen(sock, fd, inode.st_ino, found).id
-            finally:
-                _detach(sock)
-                if _get_blocking(fd) != blocking:  # a default timeout of the program made it nonblocking
-                    os.set_blocking(fd, blocking)
+            return self._meet(fd, inode.st_ino, found).id
         if found is not None and found.open:
             self.close(found, "replaced")
         return self._new_file(fd, inode.st_ino).id
 
+    def _meet(self, fd, inode, before, came_as="", source=None):
+        """Return the Entry of a socket that is met by its descriptor for the first time."""
+        blocking = _get_blocking(fd)
+        sock = _Socket(fileno=fd)
+        try:
+            return self._first_seen(sock, fd, inode, before, came_as, source)
+        finally:
+            _detach(sock)
+            if _get_blocking(fd) != blocking:  # a default timeout of the program made it nonblocking
+                _set_blocking(fd, blocking)
+
+    def socket_on(self, fd, came_as="", source=None):
+        """Return the Entry of the socket that is open on a descriptor; None where there is none, which is remembered.
+
+        Args:
+            came_as: origin of one not known yet, where that is known better than by looking.
+            source: Entry that one not known yet is a copy of.
+        """
+        try:
+            status = _fstat(fd)
+        except OSError:
+            return None
+        found = self.by_fd.get(fd)
+        if not _is_socket(status.st_mode):
+            if found is not None and found.open and found.family >= 0:
+                self.close(found, "replaced")
+            self.files.add(fd)
+            return None
+        if found is not None and found.open and found.inode == status.st_ino and not came_as and source is None:
+            return found
+        return self._meet(fd, status.st_ino, found, came_as, source)
+
+    def replaced(self, fd):
+        """Note that a descriptor stands for something new."""
+        self.files.discard(fd)
+        found = self.by_fd.get(fd)
+        if found is not None and found.open:
+            self.close(found, "replaced")
+
+    def passed(self, fd):
+        """Note a descriptor that came from another process."""
+        self.replaced(fd)
+        self.socket_on(fd, "passed")
+
+    def leaving(self, fd):
+        """Forget a descriptor that is about to be closed: another thread may get the same number at once.
+
+        Returns:
+            The Entry of the socket on it, or None where none is known.
+        """
+        found = self.by_fd.get(fd)
+        if found is None:
+            return None
+        if found.family < 0:
+            self.leave_number(fd)
+            return None
+        if found.inode != _inode_of(fd):
+            if found.open:
+                self.close(found, "replaced")
+            return None
+        del self.by_fd[fd]
+        return found
+
     def _new_file(self, fd, inode):
         """Note a descriptor that is no socket: an epoll, an eventfd, a pipe, a file."""
         try:
-            target = os.readlink("/proc/self/fd/%d" % fd)
+            target = _readlink("/proc/self/fd/%d" % fd)
         except OSError:
             target = ""
         kind = _FILE_KINDS.get(target) or ("pipe" if target.startswith("pipe:") else "other")
@@ -362,7 +434,7 @@ class Sockets:
 
 
 def _role(sock, family, type_, local, peer):
-    if type_ != _STREAM:
+    if type_ not in (_STREAM, _SEQPACKET):
         return "datagram" if type_ == _DGRAM else "other"
     try:
         if _getsockopt(sock, _socket.SOL_SOCKET, _SO_ACCEPTCONN):

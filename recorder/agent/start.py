@@ -106,19 +106,21 @@ def start(folder):
     """
     settings = read_settings(folder)
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
-    from . import children, choice, core, cost
+    from . import children, choice, core, cost, files
 
     native, name, why = choice.choose(settings.get("core", ""))
     cost_ns = cost.measure(native)  # first of all: it leaves the core as if nothing had been
     recorder = core.Recorder(folders, describe(name, why), int(settings.get("payload", 256)), native, cost_ns)
     recorder.open()
     children.install(folder, recorder)
+    files.install(recorder)
     os.register_at_fork(after_in_child=core.restart_after_fork)
 
     def hook_socket(module):
         from . import methods
 
         methods.install(module.socket, recorder)
+        files.install_socket(module, recorder)
 
     def hook_select(module):
         from . import waits

@@ -1,0 +1,286 @@
+"""Functions that know a socket by its descriptor only: `os.read`, `os.write`, `os.close`, `os.dup` and their like.
+
+Owns what such a call asks and what its result says. Only calls on sockets are recorded. Programs read
+and write files with the same functions, so that a descriptor is looked at once: after that, one look
+into `Recorder.files` lets its calls pass. A number leaves that set as soon as it may mean something new.
+
+Python's own timeouts are nothing to these calls: a descriptor is O_NONBLOCK, or the call may wait for ever.
+"""
+
+import os
+
+from . import core, layout
+from .lookalike import dress, put_in_place, stand_in
+from .methods import sum_of
+
+_NOTHING = layout.NOTHING
+_OK, _EOF = layout.OUTCOMES["ok"], layout.OUTCOMES["eof"]
+_CLOSE = layout.OPERATIONS["close"]
+_get_blocking = os.get_blocking
+_FILE_OBJECT = "a file object was opened on a socket's descriptor (os.fdopen): what it reads and writes is not seen"
+
+
+# What is asked: (args, kw) -> bytes.
+
+
+def _ask_count(args, kw):
+    return args[1].__index__()
+
+
+def _ask_data(args, kw):
+    return memoryview(args[1]).nbytes
+
+
+def _ask_buffers(args, kw):
+    return sum_of(args[1])
+
+
+def _ask_sendfile(args, kw):
+    return (args[3] if len(args) > 3 else kw["count"]).__index__()
+
+
+def _ask_splice(args, kw):
+    return (args[2] if len(args) > 2 else kw["count"]).__index__()
+
+
+# What came of it: -> (bytes moved, outcome).
+
+
+def _end_of(entry, moved, asked):
+    return _EOF if not moved and asked != 0 and entry.stream else _OK
+
+
+def _read(entry, number, args, asked, result):
+    core.keep_payload(number, len(result), result)
+    return len(result), _end_of(entry, len(result), asked)
+
+
+def _scattered(entry, number, args, asked, result):
+    if isinstance(args[1], (list, tuple)):
+        core.keep_payload(number, result, core.joined(args[1]))
+    return result, _end_of(entry, result, asked)
+
+
+def _written(entry, number, args, asked, result):
+    core.keep_payload(number, result, args[1])
+    return result, _OK
+
+
+def _gathered(entry, number, args, asked, result):
+    if isinstance(args[1], (list, tuple)):
+        core.keep_payload(number, result, core.joined(args[1]))
+    return result, _OK
+
+
+def _counted(entry, number, args, asked, result):
+    return result, _OK
+
+
+def _spliced(entry, number, args, asked, result):
+    came_from = args and core.recorder.sockets.by_fd.get(args[0]) is entry
+    return result, _end_of(entry, result, asked) if came_from else _OK
+
+
+# name -> (ask, finish, names of the arguments that may be a socket's descriptor).
+_MOVING = {
+    "read": (_ask_count, _read, ()),
+    "write": (_ask_data, _written, ()),
+    "readv": (_ask_buffers, _scattered, ()),
+    "writev": (_ask_buffers, _gathered, ()),
+    "sendfile": (_ask_sendfile, _counted, ("out_fd",)),
+    "splice": (_ask_splice, _spliced, ("src", "dst")),
+}
+
+
+def _socket_of(fd):
+    """Return the Entry of the socket on a descriptor, or None."""
+    try:
+        return core.recorder.sockets.socket_on(fd)
+    except Exception:
+        return None
+
+
+def _hook_moving(name, original, files):
+    operation = layout.OPERATIONS[name]
+    ask, finish, _ = _MOVING[name]
+
+    def move(*args, **kw):
+        if args and type(args[0]) is int and args[0] not in files:
+            entry = _socket_of(args[0])
+            if entry is not None:
+                return _record(original, operation, entry, ask, finish, args, kw)
+        return original(*args, **kw)
+
+    return move
+
+
+def _hook_moving_by_name(name, original, files):
+    """Wrap a function whose descriptors have names, and of which the first that is a socket counts."""
+    operation = layout.OPERATIONS[name]
+    ask, finish, names = _MOVING[name]
+
+    def move(*args, **kw):
+        for position, argument in enumerate(names):
+            fd = args[position] if position < len(args) else kw.get(argument)
+            if type(fd) is int and fd not in files:
+                entry = _socket_of(fd)
+                if entry is not None:
+                    return _record(original, operation, entry, ask, finish, args, kw)
+        return original(*args, **kw)
+
+    return move
+
+
+def _begin(operation, entry, ask, args, kw):
+    """Return (what is asked, timeout in ns, an open Call), the Call None where it cannot be described: the original will refuse it."""
+    try:
+        asked = ask(args, kw)
+        timeout_ns = -1 if _get_blocking(entry.fd) else 0
+    except Exception:
+        return _NOTHING, 0, None
+    return asked, timeout_ns, core.begin_call(operation, entry.fd, asked, timeout_ns, entry.id)
+
+
+def _record(original, operation, entry, ask, finish, args, kw):
+    """Make a call on a socket and record it."""
+    asked, timeout_ns, call = _begin(operation, entry, ask, args, kw)
+    if call is None:
+        return original(*args, **kw)
+    try:
+        result = original(*args, **kw)
+    except BaseException as error:
+        core.fail_call(call, error, entry, timeout_ns)
+        raise
+    ended_ns = core.now_ns()
+    try:
+        moved, outcome = finish(entry, call.number, args, asked, result)
+        core.end_call(call, ended_ns, moved, outcome)
+    except Exception:
+        core.end_call(call, ended_ns, _NOTHING, _OK)
+    return result
+
+
+def _nothing_asked(args, kw):
+    return _NOTHING
+
+
+def _hook_close(original, files):
+    def close(*args, **kw):
+        fd = args[0] if args else kw.get("fd")
+        if type(fd) is int and len(args) + len(kw) == 1:
+            files.discard(fd)
+            if fd in core.recorder.sockets.by_fd:
+                return _record_close(original, fd, args, kw)
+        return original(*args, **kw)
+
+    return close
+
+
+def _record_close(original, fd, args, kw):
+    sockets = core.recorder.sockets
+    try:
+        entry = sockets.leaving(fd)
+    except Exception:
+        entry = None
+    if entry is None:
+        return original(*args, **kw)
+    _, _, call = _begin(_CLOSE, entry, _nothing_asked, args, kw)
+    try:
+        result = original(*args, **kw)
+    except BaseException as error:
+        if call is not None:
+            core.fail_call(call, error)
+        _closed(entry, core.now_ns())  # Linux lets go of the descriptor whatever close says
+        raise
+    ended_ns = core.now_ns()
+    if call is not None:
+        core.end_call(call, ended_ns, _NOTHING, _OK)
+    _closed(entry, ended_ns)
+    return result
+
+
+def _closed(entry, at_ns):
+    try:
+        core.closed(entry, "close", at_ns)
+    except Exception:
+        pass
+
+
+def _hook_closerange(original, files):
+    def closerange(*args, **kw):
+        entries = ()
+        try:
+            low, high = args
+            files.discard_range(low, high)
+            sockets = core.recorder.sockets
+            known = [sockets.leaving(fd) for fd in list(sockets.by_fd) if low <= fd < high]
+            entries = [entry for entry in known if entry is not None]
+        except Exception:
+            pass
+        result = original(*args, **kw)
+        ended_ns = core.now_ns()
+        for entry in entries:
+            _closed(entry, ended_ns)
+        return result
+
+    return closerange
+
+
+def _hook_copying(original, files):
+    """Wrap dup and dup2: what they return is a copy of their first argument."""
+
+    def copy(*args, **kw):
+        result = original(*args, **kw)
+        try:
+            if type(args[0]) is int and result != args[0]:
+                _copied(args[0], result, files)
+        except Exception:
+            pass
+        return result
+
+    return copy
+
+
+def _copied(fd, copy, files):
+    sockets = core.recorder.sockets
+    sockets.replaced(copy)
+    entry = sockets.socket_on(fd) if fd not in files else None
+    if entry is not None:
+        sockets.socket_on(copy, source=entry)
+
+
+def _hook_fdopen(original, files):
+    told = []
+
+    def fdopen(*args, **kw):
+        fd = args[0] if args else kw.get("fd")
+        if not told and type(fd) is int and fd not in files and _socket_of(fd) is not None:
+            told.append(True)
+            try:
+                core.recorder.tape.note(layout.NOTE_BLIND, 0, _FILE_OBJECT)
+            except Exception:
+                pass
+        return original(*args, **kw)
+
+    return fdopen
+
+
+def install(recorder):
+    """Put the recording functions of `os` in place."""
+    files = recorder.files
+    for name, (_, _, names) in _MOVING.items():
+        original = getattr(os, name, None)
+        if original is not None:
+            hook = _hook_moving_by_name if names else _hook_moving
+            put_in_place(os, name, stand_in(hook(name, original, files), original))
+    for name, wrap in {"close": _hook_close, "closerange": _hook_closerange, "dup": _hook_copying, "dup2": _hook_copying}.items():
+        original = getattr(os, name)
+        put_in_place(os, name, stand_in(wrap(original, files), original))
+    os.fdopen = dress(_hook_fdopen(os.fdopen, files), os.fdopen)
+
+
+def install_socket(socket, recorder):
+    """Put the recording functions of the module `socket` in place: those that take or make descriptors."""
+    files = recorder.files
+    put_in_place(socket, "close", stand_in(_hook_close(socket.close, files), socket.close))
+    put_in_place(socket, "dup", stand_in(_hook_copying(socket.dup, files), socket.dup))
