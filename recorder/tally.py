@@ -33,9 +33,10 @@ BLOCKED_NS = 100_000
 _NO_ID = 1 << 62
 _SETTLED_NS = 500 * MILLISECOND_NS  # a call this far back, if short, has reached us
 
-_WAITS = ("accept", "recv", "send", "connect", "select", "poll", "epoll_wait")
+_MOVES = ("recv", "send", "read", "write", "splice")
+_WAITS = (*_MOVES, "accept", "connect", "select", "poll", "epoll_wait")
 _WAITING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(_WAITS))
-_MOVING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(("recv", "send")))
+_MOVING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(_MOVES))
 _READINESS = frozenset(OPERATIONS[name] for name in ("select", "poll", "epoll_wait"))
 _WOULD_BLOCK = OUTCOMES["would_block"]
 _TIMEOUT = OUTCOMES["timeout"]

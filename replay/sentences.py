@@ -41,7 +41,8 @@ def _of_half_blocking(story: Story, title: str) -> list[str]:
     polls = sum(count.calls for count in story.counts if count.operation == "accept" and count.outcome == "would_block")
     accepted = {lane.id for lane in story.sockets if lane.role == "accepted"}
     held = [call for call in story.calls
-            if call.kind == "blocked" and call.timeout_ns is None and call.socket_id in accepted and call.operation.startswith("recv")]
+            if call.kind == "blocked" and call.timeout_ns is None and call.socket_id in accepted
+            and call.operation.startswith(("recv", "read"))]
     if not polls or not held:
         return []
     longest = max(held, key=lambda call: call.duration_ns)

@@ -335,12 +335,16 @@ def _sums(columns: tuple[Counts, ...]) -> Counts:
     return first, second, third, fourth
 
 
+MOVING = ("recv", "send", "read", "write", "splice")
+"""How the names of operations begin that move bytes."""
+
+
 def moved_bytes(operation: str, outcome: str | None, result: int | None) -> int:
     """Return the bytes a call moved: the result of a receive or send that went well, else 0."""
-    return result if outcome == "ok" and result and operation.startswith(("recv", "send")) else 0
+    return result if outcome == "ok" and result and operation.startswith(MOVING) else 0
 
 
-_WAITING = ("accept", "recv", "send", "connect")
+_WAITING = (*MOVING, "accept", "connect")
 
 
 def class_of(

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 
 from rich.cells import cell_len, set_cell_size
 
-from .values import Facts, Span, Spin
+from .values import MOVING, Facts, Span, Spin
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Other categories: control, format (direction marks, joiners), surrogate, private, unassigned; line and paragraph separators.
@@ -153,7 +153,7 @@ def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
             return f"new: {brief(names.get(call.result, f'socket {call.result}'))}"
         if call.layer == "wait":
             return f"{call.result or 0} ready"
-        if call.operation.startswith(("recv", "send")) and call.result is not None:
+        if call.operation.startswith(MOVING) and call.result is not None:
             of = f" of {call.asked:,}" if call.asked is not None and call.asked != call.result else ""
             return f"{call.result:,}{of} byte{'' if call.result == 1 and not of else 's'}" + (f" {brief(call.peer)}" if call.peer else "")
         if call.operation == "setblocking" and call.asked is not None:

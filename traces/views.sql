@@ -102,8 +102,8 @@ LEFT JOIN (
   SELECT c.socket_id,
     count(*) AS calls,
     sum(c.outcome_id = 1) AS fruitless,
-    sum(CASE WHEN o.name LIKE 'recv%' AND u.name = 'ok' AND coalesce(c.flags, 0) & 2 = 0 THEN c.result ELSE 0 END) AS received_bytes,
-    sum(CASE WHEN o.name LIKE 'send%' AND u.name = 'ok' AND c.parent_id IS NULL THEN c.result ELSE 0 END) AS sent_bytes,
+    sum(CASE WHEN (o.name LIKE 'recv%' OR o.name LIKE 'read%') AND u.name = 'ok' AND coalesce(c.flags, 0) & 2 = 0 THEN c.result ELSE 0 END) AS received_bytes,
+    sum(CASE WHEN (o.name LIKE 'send%' OR o.name LIKE 'write%') AND u.name = 'ok' AND c.parent_id IS NULL THEN c.result ELSE 0 END) AS sent_bytes,
     sum(u.name = 'eof') AS eofs,
     sum(u.name = 'reset') AS resets
   FROM calls c
@@ -119,11 +119,12 @@ WHERE s.role IN ('accepted', 'connected', 'pair');
 CREATE VIEW requests AS
 WITH moved AS (
   SELECT c.run_id, c.socket_id, c.id, c.started_ns, c.started_ns + c.duration_ns AS ended_ns, c.result,
-    o.name LIKE 'recv%' AS receive
+    (o.name LIKE 'recv%' OR o.name LIKE 'read%') AS receive
   FROM calls c JOIN operations o ON o.id = c.operation_id
   JOIN sockets s ON s.id = c.socket_id
   WHERE c.outcome_id = 2 AND c.result > 0 AND s.role IN ('accepted', 'connected', 'pair')
-    AND ((o.name LIKE 'recv%' AND coalesce(c.flags, 0) & 2 = 0) OR (o.name LIKE 'send%' AND c.parent_id IS NULL))
+    AND (((o.name LIKE 'recv%' OR o.name LIKE 'read%') AND coalesce(c.flags, 0) & 2 = 0)
+      OR ((o.name LIKE 'send%' OR o.name LIKE 'write%') AND c.parent_id IS NULL))
 ),
 turns AS (
   SELECT *, receive AND coalesce(NOT lag(receive) OVER w, 1) AS begins

@@ -225,6 +225,7 @@ def case_shutdown_and_options():
     assert b.fileno() == -1 and b.detach() == -1
     expect("detach", "ok")
     os.close(fd)
+    expect("close", "ok")
 
 
 # Families.
