@@ -26,7 +26,8 @@ from sockreel.traces import create_trace, histogram_bin
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 LEVELS, LONG_NS, CROWD = 8, 8 * MS, 64
-WAITING = ("accept", "connect", "recv", "send")
+MOVING = ("recv", "send", "read", "write", "splice")
+WAITING = ("accept", "connect", *MOVING)
 
 Site = tuple[str, int, str, str]
 Part = tuple[int | None, str, int, int]  # socket id, operation, calls, time in them (ns)
@@ -50,7 +51,7 @@ class Call:
     @property
     def bytes(self) -> int:
         """Bytes this call moved."""
-        moved = self.outcome == "ok" and self.operation.startswith(("recv", "send"))
+        moved = self.outcome == "ok" and self.operation.startswith(MOVING)
         return (self.result or 0) if moved else 0
 
     @property
