@@ -349,7 +349,7 @@ typedef struct Segment {
 
 typedef struct {
     PyObject_HEAD
-    uint64_t generation;
+    uint64_t generation, epoch; /* epoch: of `sites`; what was taken from it before is void */
     int64_t next_call, next_cell;
     Segment *calls, *notes; /* newest first */
     Map entries;            /* socket object -> Entry (own value) */
@@ -488,6 +488,25 @@ keep_payload(Core *core, int64_t number, int64_t moved, const char *data)
     }
 }
 
+/* The wrapped method. */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall, original_vectorcall;
+    Core *core;
+    PyTypeObject *seen; /* borrowed, only compared: the last type that passed the check */
+    PyObject *original, *bound_type, *ask, *finish, *owner;
+    int ask_kind, finish_kind;
+    int blocking_is_eagain; /* only connects, and sends that connect, have other errors of that class */
+    uint16_t operation;
+    /* The last site found here, where the immediate caller is the site; `code` is borrowed of core->sites. */
+    struct {
+        uint64_t epoch;
+        PyObject *code;
+        int64_t at, site;
+    } last;
+} Method;
+
 /* Where the call was made: the nearest caller outside the library, as sites.py defines it. */
 
 enum { PROGRAM, LIBRARY, PLUMBING };
@@ -520,11 +539,9 @@ instruction(PyFrameObject *frame)
 
 /* Return the number of the site, or -1 with an exception. */
 static int64_t
-site_of(Core *core)
+site_of_any(Method *self, PyFrameObject *immediate)
 {
-    PyFrameObject *immediate = PyEval_GetFrame();
-    if (!immediate)
-        return 0;
+    Core *core = self->core;
     PyFrameObject *frame = (PyFrameObject *)Py_NewRef((PyObject *)immediate), *second = NULL, *chosen = NULL;
     int64_t site = -1;
     while (frame) {
@@ -543,6 +560,7 @@ site_of(Core *core)
         Py_DECREF(frame);
         frame = back;
     }
+    int is_caller = chosen == immediate; /* whoever called it: a site found further out depends on that */
     if (!chosen)
         chosen = (PyFrameObject *)Py_NewRef((PyObject *)(second ? second : immediate));
     PyObject *code = (PyObject *)PyFrame_GetCode(chosen);
@@ -554,12 +572,19 @@ site_of(Core *core)
             known = (intptr_t)PyLong_AsLongLong(found) + 1;
             Py_DECREF(found);
             if (core->sites.used > 100000) { /* a program that makes code for ever must not fill our memory */
+                core->epoch++;
                 map_clear(&core->sites);
                 map_clear(&core->kinds);
             }
             if (known > 0 && map_put(&core->sites, code, at, (void *)known) < 0)
                 known = 0;
         }
+    }
+    if (known && is_caller) {
+        self->last.epoch = core->epoch;
+        self->last.code = code;
+        self->last.at = at;
+        self->last.site = known - 1;
     }
     Py_DECREF(code);
     site = known ? known - 1 : -1;
@@ -568,6 +593,21 @@ done:
     Py_XDECREF(second);
     Py_XDECREF(chosen);
     return site;
+}
+
+static inline int64_t
+site_of(Method *self)
+{
+    PyFrameObject *immediate = PyEval_GetFrame();
+    if (!immediate)
+        return 0;
+    if (self->last.epoch == self->core->epoch && self->last.at == instruction(immediate)) {
+        PyObject *code = (PyObject *)PyFrame_GetCode(immediate);
+        Py_DECREF(code);
+        if (code == self->last.code)
+            return self->last.site;
+    }
+    return site_of_any(self, immediate);
 }
 
 static Thread *
@@ -584,18 +624,7 @@ thread_here(Core *core)
     return here.thread;
 }
 
-/* The wrapped method. */
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall, original_vectorcall;
-    Core *core;
-    PyTypeObject *seen; /* borrowed, only compared: the last type that passed the check */
-    PyObject *original, *bound_type, *ask, *finish, *owner;
-    int ask_kind, finish_kind;
-    int blocking_is_eagain; /* only connects, and sends that connect, have other errors of that class */
-    uint16_t operation;
-} Method;
+/* A call of a wrapped method. */
 
 typedef struct {
     Slot *slot;
@@ -725,7 +754,7 @@ begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_
             return -1;
         call->entry = (Entry *)entry;
     }
-    int64_t site = site_of(core);
+    int64_t site = site_of(self);
     if (site < 0 || ask(self, call, args, count, names, &flags, &peer) < 0) {
         if (!PyErr_Occurred())
             PyErr_NoMemory();
@@ -1064,6 +1093,7 @@ Core_init(Core *self, PyObject *args, PyObject *kw)
     self->clock.on = ticks;
 #endif
     self->generation = ++generations;
+    self->epoch++; /* never 0, which a new Method has */
     self->entries.own_values = 1;
     self->sites.own_keys = self->kinds.own_keys = 1;
 #define TAKE(name) Py_XSETREF(self->name, Py_NewRef(name));
@@ -1083,6 +1113,7 @@ forget_all(Core *self)
                 segment_free(lists[list]); /* one with a call still open is left to the process' end */
             lists[list] = next;
         }
+    self->epoch++;
     map_clear(&self->entries);
     map_clear(&self->sites);
     map_clear(&self->kinds);
