@@ -24,6 +24,7 @@ from typing import Any, Literal
 from ..errors import SockreelError
 from ..traces import create_trace, open_trace
 from .agent import layout
+from .ahead import MOST_AHEAD
 from .launch import LaunchError, environment, find_python
 from .tape import TapeReader
 
@@ -33,8 +34,8 @@ Ask = Callable[[str], Answer]
 _PROBES = Path(__file__).with_name("_kernel_probes.py")
 _SHM = Path("/dev/shm")
 _PATIENCE_S = 15.0
-# What one busy process may have on the tape at a time: a head, the segment in use, sixteen ahead of it, two of notes.
-TAPE_BYTES = layout.HEAD_BYTES + 17 * layout.SEGMENT_BYTES["c"] + 2 * layout.SEGMENT_BYTES["n"]
+# What one busy process may have on the tape at a time: a head, the segment in use, those ahead of it, two of notes.
+TAPE_BYTES = layout.HEAD_BYTES + (1 + MOST_AHEAD) * layout.SEGMENT_BYTES["c"] + 2 * layout.SEGMENT_BYTES["n"]
 _TRIED = "import socket; a, b = socket.socketpair(); a.send(b'x'); b.recv(1); a.close(); b.close()"
 _TRIED_CALLS = 4  # send, recv, close, close
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..traces.writer import RunWriter, json_text
 from .agent import layout
+from .ahead import Ahead
 from .alive import ancestor, has_ended, open_pidfd
 from .folded import write_changes
 from .folding import Folding
@@ -39,11 +40,13 @@ class Drain:
         writer: has begun the run.
         folders: the tape directory and, where there is one, the spill directory.
         start_ns: CLOCK_MONOTONIC at the run's start.
+        ahead: makes segments for the processes that are found; None: they make their own.
     """
 
-    def __init__(self, writer: RunWriter, folders: tuple[Path, ...], start_ns: int) -> None:
+    def __init__(self, writer: RunWriter, folders: tuple[Path, ...], start_ns: int, ahead: Ahead | None = None) -> None:
         self.writer = writer
         self.folders = folders
+        self.ahead = ahead
         self.start_ns = start_ns
         self.tally = Tally()  # of what is committed
         self.step_calls = STEP_CALLS
@@ -117,6 +120,8 @@ class Drain:
         if self.counted_later and process.pidfd is None:
             process.found_dead_ns = max(0, head.started_ns - self.start_ns)
         self.processes.append(process)
+        if self.ahead is not None:
+            self.ahead.watch(reader)
         self.journal.head(head)
         return process
 
@@ -199,12 +204,8 @@ class Drain:
                 (self._late if number in process.shown_open else self._block)(process, number, slots)
         if not ended:
             self._show_open(process)
-            ahead = 1 + sum(len(block.data) for block in blocks) * 4 // layout.SEGMENT_BYTES["c"]
-            process.reader.calls.make_ahead(min(ahead, 16))
         # Notes last: whatever a call refers to was noted before the call was written.
-        cells = self._read_notes(process, ended)
-        if not ended and process.reader.notes.position > layout.CELLS // 4:
-            process.reader.notes.make_ahead(min(1 + cells * 4 // layout.CELLS, 16))
+        self._read_notes(process, ended)
         links = list(process.readiness.links(arrived))
         self.writer.links((self._call_id(process, wait), self._call_id(process, call), "readiness") for wait, call in links)
         if self.folded_from_ns is not None:
@@ -212,10 +213,9 @@ class Drain:
         # Not how many calls: a step that was cut short may hold open ones, and there is more behind it all the same.
         return process.reader.calls.position - position
 
-    def _read_notes(self, process: Process, ended: bool) -> int:
-        """Take in notes, and return how many cells they took."""
+    def _read_notes(self, process: Process, ended: bool) -> None:
+        """Take in notes."""
         payloads, process.ahead = process.ahead, []
-        before = process.reader.notes.position
         for note in process.reader.read_notes(ended):
             if note.kind == layout.NOTE_PAYLOAD:
                 size, _, data = note.data.partition(b"\0")
@@ -231,7 +231,6 @@ class Drain:
                 process.ahead = process.ahead[:_AHEAD_MOST]
                 self.add_blind_spot("payloads of some calls were not kept: the disk was nearly full")
         self.writer.payloads((self._call_id(process, number), size, data) for number, size, data in payloads)
-        return process.reader.notes.position - before
 
     def _fold(self, process: Process, arrived: Sequence[tuple[int, bytes]], linked: set[int]) -> None:
         """Take in calls and write those that a fold does not count."""
@@ -381,6 +380,8 @@ class Drain:
 
     def _end(self, process: Process, closed_by: str, ended_ns: int) -> None:
         """Take in the last of a process, and say what its end did to calls and sockets."""
+        if self.ahead is not None:
+            self.ahead.forget(process.reader)
         while self._read(process, ended=True) >= self.step_calls:
             self._settle()
         self._show_open(process, all_of_them=True)

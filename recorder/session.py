@@ -24,6 +24,7 @@ from ..errors import SockreelError
 from ..traces import TraceError, create_trace
 from ..traces.writer import RunWriter, json_text
 from . import launch, priority
+from .ahead import Ahead
 from .alive import has_ended
 from .crowd import Crowd
 from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
@@ -135,11 +136,12 @@ class _Session:
             recorder_version=__version__,
             settings=json_text(self._settings()),
         )
-        self.drain = Drain(self.writer, self.place.folders, self.start_ns)
-        self.drain.folded_from_ns = 0 if settings.fold else None
         if settings.workload is not None:
             workload = settings.workload
             self.crowd = priority.at_our_first(lambda: Crowd(workload, settings.allow_remote))
+        ahead = Ahead()  # before we give way to the program: it is to be ahead of it
+        self.drain = Drain(self.writer, self.place.folders, self.start_ns, ahead)
+        self.drain.folded_from_ns = 0 if settings.fold else None
         try:
             with self._signals():
                 self._clock()
@@ -158,6 +160,7 @@ class _Session:
                 self._loop()
             return self._finish()
         finally:
+            ahead.stop()
             if self.crowd is not None:
                 self.crowd.stop()
 

@@ -1,7 +1,7 @@
 """The reading side of the tape: what the agents of a run have written, in any order, once.
 
-Owns finding tapes, reading slots and cells, making segments ahead of need and freeing them. Knows
-the layout (agent/layout.py), not the trace.
+Owns finding tapes, reading slots and cells, and freeing segments. Knows the layout (agent/layout.py),
+not the trace.
 """
 
 from __future__ import annotations
@@ -138,7 +138,6 @@ class Stream:
         self.item_bytes = self.stride * 4
         self.position = 0
         self.segments: dict[int, _Segment] = {}
-        self.made_up_to = 0  # segments below this number exist or existed
         self.cleared = False  # whether the state of a call that is being closed is cleared for a moment
 
     def file(self, number: int, folder: Path) -> Path:
@@ -277,38 +276,6 @@ class Stream:
             if segment is not None:
                 segment.passed = number < position >> self.bits
                 segment.waiting = {item for item in unread if item >> self.bits == number}
-
-    def make_ahead(self, count: int) -> None:
-        """Make the next segments, so that the program need not wait for zeroed memory.
-
-        Args:
-            count: how many beyond the one in use.
-        """
-        current = self.position >> self.bits
-        if not self.position:
-            return
-        for number in range(max(current + 1, self.made_up_to), current + 1 + count):
-            for folder in self.folders:
-                if self._make(self.file(number, folder)):
-                    break
-            self.made_up_to = number + 1
-
-    def _make(self, path: Path) -> bool:
-        private = path.with_name(path.name + ".ahead")
-        try:
-            descriptor = os.open(private, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError:
-            return False
-        try:
-            os.posix_fallocate(descriptor, 0, self.size)
-            with contextlib.suppress(FileExistsError):
-                os.link(private, path)
-            return True
-        except OSError:
-            return False
-        finally:
-            os.close(descriptor)
-            private.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Free everything: the process has ended and all of it was read."""

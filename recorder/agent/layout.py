@@ -58,6 +58,9 @@ Head, 4096 bytes, then `text_bytes` of text: strings in UTF-8, each ended by NUL
         64 u32  failed_calls   how many calls segments could not be had
         68 u32  failed_notes   the same for notes
         72 ...  FAILED_MAX u32 numbers of failed calls segments, then as many of notes segments
+      4080 u32  calls_front  the newest calls segment that was taken + 1; 0: none. The recorder makes those behind it
+      4084 u32  notes_front  the same for notes
+      4088 u32  -
       4092 u32  stop         written by the recorder. 1: nobody reads any more, take no new segment
 """
 
@@ -91,6 +94,7 @@ HEAD_FAULTS_AT = 56
 HEAD_FAILED_AT = {"c": 64, "n": 68}
 HEAD_FAILED_LIST_AT = {"c": 72, "n": 72 + 4 * 450}
 FAILED_MAX = 450
+HEAD_FRONT_AT = {"c": 4080, "n": 4084}
 HEAD_STOP_AT = 4092
 
 SEGMENT_BYTES = {"c": SLOT_BYTES * SLOTS, "n": CELL_BYTES * CELLS}

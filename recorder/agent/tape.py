@@ -224,7 +224,10 @@ class Tape:
             buffer = None
         # One answer for all threads, for ever: the reader passes over what was noted as failed.
         answer = segments.setdefault(number, buffer)
-        if answer is None and buffer is None:
+        if answer is not None:
+            at = layout.HEAD_FRONT_AT[stream]
+            self.head[at : at + 4] = (number + 1).to_bytes(4, "little")
+        elif buffer is None:
             self._note_failed(stream, number)
         if segments.get(number - 2) is not None:
             segments.pop(number - 2, None)

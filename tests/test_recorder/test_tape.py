@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.recorder.agent import layout
 from sockreel.recorder.agent import tape as agent_tape
+from sockreel.recorder.ahead import Maker, make_segment
 from sockreel.recorder.tape import TapeReader, read_head, slot_columns
 
 Tape: Any = agent_tape.Tape  # the agent has no annotations
@@ -139,8 +140,8 @@ def test_every_complete_slot_and_note_is_read_once_however_reading_and_writing_i
         elif what == "look":
             writer.look(most=number)
         elif what == "ahead":
-            writer.reader.calls.make_ahead(number)
-            writer.reader.notes.make_ahead(number)
+            for stream in (writer.reader.calls, writer.reader.notes):
+                Maker(stream).make_ahead(stream.position >> stream.bits, number)
     writer.die()
     writer.reader.close()
     assert list(folder.iterdir()) == []
@@ -206,7 +207,7 @@ def test_segments_that_could_not_be_had_are_stepped_over(folder: Path, failed: l
             writer.end(number)
     if made_by_recorder:  # a moment after the agent gave up
         for number in failed:
-            writer.reader.calls._make(writer.reader.calls.file(number, folder))
+            make_segment(writer.reader.calls.file(number, folder), writer.reader.calls.size)
     # Whoever reads in steps stops at the first step that is not full.
     while writer.look(ended=True, most=5000) >= 5000:
         pass
