@@ -9,6 +9,7 @@ import click
 from ._options import opened_trace
 
 if TYPE_CHECKING:
+    from ..replay import RunModel
     from ..traces.report import Statistics, Tally
 
 KEYS = ["time", "calls", "min", "median", "p99", "max", "bytes", "operation", "outcome"]
@@ -32,23 +33,28 @@ def command(trace: str, key: str, by: str | None, as_json: bool) -> None:
       sockreel stats lab.db#blocking --sort calls
       sockreel stats lab.db --by process --json
     """
+    from ..replay import load_model
     from ..traces import split_reference
     from ..traces.report import sort_tallies, statistics
 
     file, selector = split_reference(trace)
     with opened_trace(file) as opened:
-        figures = statistics(opened, opened.find_run(selector), by_process=by == "process")
+        run = opened.find_run(selector)
+        figures = statistics(opened, run, by_process=by == "process")
+        model = load_model(opened, run)
     tallies = sort_tallies(figures.tallies, key)
     if as_json:
         from ._screen import print_json
 
-        print_json(_object(figures, tallies))
+        print_json(_object(figures, tallies, model))
     else:
-        _print(figures, tallies)
+        _print(figures, tallies, model)
 
 
-def _object(figures: Statistics, tallies: list[Tally]) -> dict[str, Any]:
+def _object(figures: Statistics, tallies: list[Tally], model: RunModel) -> dict[str, Any]:
     from dataclasses import asdict
+
+    from ..replay import model_json
 
     def plain(tally: Tally) -> dict[str, Any]:
         return {key: value for key, value in asdict(tally).items() if key != "pid" or value is not None}
@@ -64,14 +70,15 @@ def _object(figures: Statistics, tallies: list[Tally]) -> dict[str, Any]:
         "fruitless_calls": figures.fruitless,
         "fruitless_share": figures.fruitless_share,
         "cpu_ns": figures.cpu_ns,
+        "model": model_json(model),
         "processes": [asdict(process) for process in figures.processes],
         "unfinished_calls": figures.unfinished_calls,
         "unfinished": [asdict(call) for call in figures.unfinished],
     }
 
 
-def _print(figures: Statistics, tallies: list[Tally]) -> None:
-    from ..replay.words import counted, duration, visible
+def _print(figures: Statistics, tallies: list[Tally], model: RunModel) -> None:
+    from ..replay.words import counted, duration, model_words, visible
     from ._screen import line, screen_width
     from ._table import Column, print_table
     from .runs import short_command
@@ -104,6 +111,8 @@ def _print(figures: Statistics, tallies: list[Tally]) -> None:
     print_table(columns, map(cells, tallies), footer=cells(figures.total))
     line()
     line(f"fruitless   {figures.fruitless:,} of {counted(figures.total.calls, 'call')}{_share(figures)}")
+    if model.model != "unknown":
+        line(f"model       {model_words(model)}")
     _print_notes(figures)
 
 

@@ -6,10 +6,12 @@ Owns the story, the comparison and the renderers. Knows `traces`, never `recorde
 from __future__ import annotations
 
 from .compare import Comparison, Figure, Latency, Pair, compare_stories
-from .data import comparison_json, story_json
+from .data import comparison_json, model_json, story_json
+from .evidence import load_model
 from .finding import ReplayError, end_of_run, find_sockets, find_threads
 from .listing import Entry, Listing, load_listing
 from .look import Look
+from .naming import RunModel, SocketModel
 from .sentences import sentences
 from .story import load_story
 from .terminal import render_show
@@ -49,7 +51,9 @@ __all__ = [
     "Mark",
     "Pair",
     "ReplayError",
+    "RunModel",
     "Site",
+    "SocketModel",
     "Span",
     "Spin",
     "Standstill",
@@ -63,7 +67,9 @@ __all__ = [
     "find_threads",
     "find_waits",
     "load_listing",
+    "load_model",
     "load_story",
+    "model_json",
     "render_compare",
     "render_show",
     "sentences",

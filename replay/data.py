@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .compare import Comparison
+from .naming import RunModel
 from .sentences import sentences
 from .values import KINDS, Lane, Span, Story
 
@@ -32,7 +33,15 @@ def story_json(story: Story) -> dict[str, Any]:
         "exchanges_measured_by": story.measured_by,
         "counts": [asdict(count) for count in story.counts],
         "cpu": asdict(story.cpu) if story.cpu else None,
+        "model": model_json(story.model),
     }
+
+
+def model_json(model: RunModel | None) -> dict[str, Any] | None:
+    """Return the model of a run and of each of its sockets, with the calls that prove it; None where none was sought."""
+    if model is None:
+        return None
+    return {**asdict(model), "name": model.name, "posix": model.posix, "popular": model.popular}
 
 
 def _lane(lane: Lane) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ..traces import Run, Trace
 from ..traces.report import blind_spots, command_words
 from .density import Grid, few_calls, grid_from_calls, grid_from_levels, grid_from_scan, grid_with_folds, level_for
+from .evidence import load_model
 from .reading import Reader, damaged
 from .spins import gaps_of_calls, gaps_of_grid, spins_of_calls, spins_of_grid
 from .values import KIND_INDEX, Exchange, Facts, Lane, Mark, Site, Span, Standstill, Story, Window
@@ -64,7 +65,8 @@ def load_story(
             facts=_facts(reader), end_ns=reader.end_ns, window=window, threads=own_threads, sockets=own_sockets,
             more_sockets=more_sockets, more_threads=more_threads, calls=tuple(calls), complete=complete, more_calls=more_calls,
             standstills=still.ranked(), blocked_threads=len(still.threads), spins=spins, gaps=gaps,
-            exchanges=exchanges, measured_by=measured_by, counts=reader.counts, cpu=reader.cpu(), names=lanes.names,
+            exchanges=exchanges, measured_by=measured_by, counts=reader.counts, cpu=reader.cpu(), model=load_model(trace, run),
+            names=lanes.names,
             closings={id_: row["closed_ns"] for id_, row in reader.sockets.items() if row["closed_ns"] is not None})
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error

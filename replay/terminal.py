@@ -15,7 +15,21 @@ from .lanes import Paint, legend, paint_client, paint_lane, pause_words, pieces,
 from .listing import Entry, Listing
 from .look import Look, Page, Piece, styled
 from .values import Exchange, Lane, Story, Window
-from .words import brief, call_words, counted, duration, ending, fit, moment, percent, short_count, started_words, visible, visible_bytes
+from .words import (
+    brief,
+    call_words,
+    counted,
+    duration,
+    ending,
+    fit,
+    model_words,
+    moment,
+    percent,
+    short_count,
+    started_words,
+    visible,
+    visible_bytes,
+)
 
 MOST_CLIENTS = 12
 
@@ -80,6 +94,8 @@ def header(page: Page, story: Story, source: str | None) -> None:
              _recording_words(story),
              f"CPU {duration(story.cpu.ns)}{' since the first listen' if story.cpu.from_listen else ''}" if story.cpu else ""]
     page.wrapped(", ".join(part for part in parts if part), indent=2)
+    if story.model is not None and story.model.model != "unknown":
+        page.wrapped(f"Model: {model_words(story.model)}", indent=2)
     for spot in facts.blind_spots:
         page.wrapped(f"Not seen: {visible(spot)}", indent=2, state="fruitless")
     if (story.window.start_ns, story.window.end_ns) != (0, story.end_ns):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .naming import RunModel
+
 Kind = Literal["blocked", "fruitless", "moved", "other"]
 KINDS: tuple[Kind, ...] = ("blocked", "fruitless", "moved", "other")
 KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
@@ -295,6 +297,7 @@ class Story:
         spins, gaps: what threads did instead of getting something.
         exchanges: of the clients; `measured_by` says who saw them.
         counts: of the whole run.
+        model: the I/O model that the calls show.
         names, closings: of every socket, by id: what to call it, and when it was closed.
     """
 
@@ -316,6 +319,7 @@ class Story:
     measured_by: Literal["client", "server", "nobody"]
     counts: tuple[Count, ...]
     cpu: Cpu | None
+    model: RunModel | None = None
     names: dict[int, str] = field(default_factory=dict)
     closings: dict[int, int] = field(default_factory=dict)
 

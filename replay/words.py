@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 
 from rich.cells import cell_len, set_cell_size
 
+from .naming import RunModel
 from .values import MOVING, Facts, Span, Spin
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -207,3 +208,9 @@ def ending(facts: Facts) -> str:
         "recorder_lost": "recovered after its recorder had died",
     }.get(facts.ended_by or "", "ended" if status is None else f"exited with status {status}")
     return visible(how) + after
+
+
+def model_words(model: RunModel) -> str:
+    """Return the model of a run, how its listener waited, and both names that textbooks use."""
+    listener = f", behind a listener that is {visible(model.listener)}" if model.listener else ""
+    return f"{visible(model.name)}{listener}; POSIX calls it {model.posix}, others {model.popular}"

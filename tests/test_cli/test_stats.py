@@ -39,12 +39,14 @@ def test_the_table_says_what_did_nothing_what_it_cost_and_what_never_returned(la
     assert "unfinished" not in nonblocking
 
 
-def test_nothing_but_the_sums_is_read_so_ten_million_calls_take_no_longer(tmp_path: Path, sockreel: CommandLine) -> None:
+def test_only_the_sums_and_a_few_calls_are_read_so_ten_million_calls_take_no_longer(tmp_path: Path, sockreel: CommandLine) -> None:
     path = write_lab(tmp_path / "t.db")
     before = sockreel("stats", f"{path}#nonblocking").out
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA foreign_keys = 0")
-        assert connection.execute("DELETE FROM calls WHERE run_id = 2 AND duration_ns < 8000000").rowcount > SPINNING
+        named = "SELECT first_call_id FROM levels WHERE level = 7 UNION SELECT last_call_id FROM levels WHERE level = 7"
+        gone = connection.execute(f"DELETE FROM calls WHERE run_id = 2 AND duration_ns < 8000000 AND id NOT IN ({named})").rowcount
+        assert gone > SPINNING - 20
     connection.close()
     assert sockreel("stats", f"{path}#nonblocking").out == before
 
