@@ -112,7 +112,8 @@ def _print(figures: Statistics, tallies: list[Tally], model: RunModel) -> None:
     line()
     line(f"fruitless   {figures.fruitless:,} of {counted(figures.total.calls, 'call')}{_share(figures)}")
     if model.model != "unknown":
-        line(f"model       {model_words(model)}")
+        for before, part in zip(("model       ", " " * 12), model_words(model).split("; "), strict=False):
+            line(f"{before}{part}")
     _print_notes(figures)
 
 
