@@ -30,6 +30,7 @@ _SLOT_BITS, _SLOT_MASK, _SLOT_BYTES = layout.SLOT_BITS, layout.SLOTS - 1, layout
 _DONE_AT, _PEER_AT, _STATE_AT = layout.SLOT_DONE_AT, layout.SLOT_PEER_AT, layout.SLOT_STATE_AT
 _open_slot = layout.SLOT_OPEN.pack_into
 _close_slot = layout.SLOT_DONE.pack_into
+_IN_PROGRESS = layout.OUTCOMES["in_progress"]
 _SOL_SOCKET, _SCM_RIGHTS = 1, 1
 
 
@@ -69,10 +70,10 @@ class Recorder:
                 identify=_identify,
                 find_site=_find_site,
                 kind_of=_kind_of,
-                failure=failure,
+                failure=failed,
                 unrecorded=unrecorded,
                 fault=fault,
-                address=_address,
+                address=address_of,
             )
         self.begin("", None)
 
@@ -84,6 +85,7 @@ class Recorder:
             inherited: what its `Sockets.bequeath` gave, or None.
         """
         self.tape = self.tape_type(self.folders, parent, self.cost_ns)
+        self.tape.text = self.text
         if self.core is not None:
             self.core.reset()
             self.tape.next_call, self.tape.next_cell = self.core.next_call, self.core.next_cell
@@ -134,10 +136,7 @@ def map_calls(number):
 
 
 def _map_segment(stream, number):
-    tape = recorder.tape
-    if tape.head is None:
-        tape.open(recorder.text)
-    return tape.map_segment(stream, number)
+    return recorder.tape.map_segment(stream, number)
 
 
 def _kernel_counts_ticks():
@@ -167,8 +166,27 @@ def _kind_of(code):
     return recorder.sites.kind(code)
 
 
-def _address(entry, address):
+def address_of(entry, address):
+    """Return the number of an address that a call on a socket names; a connect that goes on in the kernel asks for it again."""
+    if entry.stream:
+        local.asked = (entry, address)
     return recorder.sockets.address(entry.family, address)
+
+
+def failed(error, entry, timeout_ns):
+    """Return outcome and errno of a call that raised; one that only says that the kernel connects made a connection of the socket."""
+    outcome, code = failure(error, entry, timeout_ns)
+    if outcome == _IN_PROGRESS and entry is not None:
+        connecting(entry)
+    return outcome, code
+
+
+def connecting(entry):
+    """Note a connection that the kernel is making: it has its address, though nobody can ask for it yet."""
+    asked = getattr(local, "asked", None)
+    sock = entry.ref[1]() if isinstance(entry.ref, tuple) else entry.ref and entry.ref()
+    if sock is not None:
+        recorder.sockets.refresh(entry, sock, "connected", asked[1] if asked and asked[0] is entry else None)
 
 
 def enter_thread():

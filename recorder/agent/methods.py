@@ -13,6 +13,7 @@ from .sockets import timeout_to_ns
 
 _NOTHING = layout.NOTHING
 _OK = layout.OUTCOMES["ok"]
+_IN_PROGRESS = layout.OUTCOMES["in_progress"]
 _EOF = layout.OUTCOMES["eof"]
 _RAW = _socket.socket
 _NONE = (_NOTHING, 0, None)
@@ -170,6 +171,8 @@ def _connected(entry, sock, args, kw, result, number, buffer, at, asked, ended):
 def _connected_or_not(entry, sock, args, kw, result, number, buffer, at, asked, ended):
     outcome = connect_outcome(result, entry.timeout_ns)
     core.refresh(entry, sock, "connected")
+    if outcome == _IN_PROGRESS:
+        core.connecting(entry)
     return _NOTHING, outcome, result
 
 

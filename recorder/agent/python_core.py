@@ -11,7 +11,6 @@ import errno
 import sys
 
 from . import core, layout
-from .outcomes import failure
 
 _getframe = sys._getframe
 _now = core.now_ns
@@ -115,13 +114,13 @@ def hook(original, operation, ask, finish, before=None):
 def _ask_all(ask, args, kw, entry):
     """Return (asked, flags, number of the address or 0) of a call."""
     asked, flags, peer = ask(args, kw)
-    return asked, flags, recorder.sockets.address(entry.family, peer) if peer is not None and peer != 0 else 0
+    return asked, flags, core.address_of(entry, peer) if peer is not None and peer != 0 else 0
 
 
 def _close_raised(buffer, at, lasted, error, entry, timeout_ns):
     """Complete the slot of a call that raised; left open where we fail."""
     try:
-        outcome, code = failure(error, entry, timeout_ns)
+        outcome, code = core.failed(error, entry, timeout_ns)
         _close_slot(buffer, at + _DONE_AT, lasted, _NOTHING, 0, code, outcome, 0, _COMPLETE)
     except Exception:
         core.fault()

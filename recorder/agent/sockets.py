@@ -276,11 +276,11 @@ class Sockets:
             entry.local = local
             self.tape.note(layout.NOTE_SOCKET_IS, entry.id, "local", local)
 
-    def refresh(self, entry, sock, role=""):
-        """Note what bind, listen or connect changed."""
+    def refresh(self, entry, sock, role="", peer=None):
+        """Note what bind, listen or connect changed; `peer` is the address of one that cannot be asked for it yet."""
         changes = []
         local = self._ask(_getsockname, sock, entry.family)
-        peer = self._ask(_getpeername, sock, entry.family)
+        peer = self._ask(_getpeername, sock, entry.family) or address_text(entry.family, peer)
         for name, value in (("local", local), ("peer", peer), ("role", role)):
             if value and getattr(entry, name) != value:
                 setattr(entry, name, value)

@@ -135,6 +135,7 @@ class Tape:
         self.folders = folders
         self.parent = parent
         self.cost_ns = cost_ns
+        self.text = None  # what `open` is given where nobody opened: the first thing to write may be a note, and no call
         self.name = ""  # until the head is there
         self.head = None
         self._started_ns = _monotonic_ns()
@@ -219,6 +220,8 @@ class Tape:
         """
         segments = self.calls if stream == "c" else self.notes
         try:
+            if self.head is None and self.text is not None:
+                self.open(self.text)
             buffer = self._segment(stream, number) if self.head is not None else None
         except OSError:
             buffer = None

@@ -318,3 +318,45 @@ def test_the_socket_types_of_a_program_are_what_they_were(record: Recorder) -> N
     expected, found = json.loads(plain.stdout), done.said
     assert {name: value for name, value in found.items() if value != expected[name]} == {}
     assert done.outcomes(operation="recv") == [("recv", "ok")] * 2
+
+
+def test_a_connection_that_the_kernel_makes_by_itself_has_its_role_and_address_at_once(record: Recorder) -> None:
+    done = record(record.script("""
+        import asyncio, json, socket
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            ways = []
+            for way in ("connect", "connect_ex"):
+                with socket.socket() as sock:
+                    sock.setblocking(False)
+                    try:
+                        getattr(sock, way)(server.getsockname())
+                    except BlockingIOError:
+                        pass
+                    ways.append("127.0.0.1:%d" % sock.getsockname()[1])
+            async def client():
+                reader, writer = await asyncio.open_connection(*server.getsockname())
+                ways.append("127.0.0.1:%d" % writer.get_extra_info("sockname")[1])
+                writer.write(b"hello")
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+            asyncio.run(client())
+            print(json.dumps({"server": "127.0.0.1:%d" % server.getsockname()[1], "clients": ways}))
+    """))  # fmt: skip
+    assert [row["outcome"] for row in done.calls(operation="connect") + done.calls(operation="connect_ex")] == ["in_progress"] * 3
+    assert [(row["local"], row["peer"]) for row in sockets(done, role="connected")] == [
+        (local, done.said["server"]) for local in done.said["clients"]]  # fmt: skip
+
+
+def test_a_refused_connection_keeps_the_address_that_was_asked_for(record: Recorder) -> None:
+    done = record(record.script("""
+        import select, socket
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            with socket.socket() as sock:
+                sock.setblocking(False)
+                assert sock.connect_ex(free.getsockname())
+                select.select([], [sock], [])
+                print("127.0.0.1:%d" % free.getsockname()[1])
+    """))  # fmt: skip
+    assert [row["peer"] for row in sockets(done) if row["role"] == "connected"] == [done.out.strip()]

@@ -242,3 +242,21 @@ def test_a_run_lasts_as_long_as_its_last_recorded_process(record: Recorder) -> N
         done = running.ended()
     assert done.status == 7
     assert query(done.path, sends) == [{"n": 2}]
+
+
+@pytest.mark.parametrize("first", ["epoll.register(server, 1)", "os.write(server.fileno(), b'')", "subprocess.run(['true'])"])
+def test_whatever_a_forked_child_does_first_all_of_it_is_told(record: Recorder, first: str) -> None:
+    done = record(record.script(f"""
+        import os, select, socket, subprocess
+        server, other = socket.socketpair()
+        child = os.fork()
+        if not child:
+            epoll = select.epoll()
+            {first}
+            server.send(b"x")
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert other.recv(1) == b"x"
+    """))  # fmt: skip
+    assert [(row["role"], row["outcome"]) for row in done.calls(operation="send")] == [("pair", "ok")]
+    assert len(done.rows("SELECT * FROM processes WHERE recorded")) == 2
