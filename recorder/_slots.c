@@ -15,6 +15,10 @@
 #define SHORT_NS (8 * MILLISECOND_NS)
 #define BLOCKED_NS 100000
 #define WOULD_BLOCK 1
+#define WANT_READ 6
+#define WANT_WRITE 7
+#define TLS_RECV 50
+#define TLS_SEND 51
 #define TIMED_OUT 5
 #define BINS 1024
 #define MOST_OPERATIONS 256
@@ -204,7 +208,8 @@ aggregate(PyObject *Py_UNUSED(module), PyObject *args)
         if (slot.parent)
             moved = 0; /* the bytes are those of the call it ran inside, too */
         int class_ = OTHER;
-        if (slot.outcome == WOULD_BLOCK || (slot.outcome == TIMED_OUT && slot.timeout_ns == 0))
+        if (slot.outcome == WOULD_BLOCK || (slot.outcome == TIMED_OUT && slot.timeout_ns == 0) ||
+            ((slot.outcome == WANT_READ || slot.outcome == WANT_WRITE) && (slot.operation == TLS_RECV || slot.operation == TLS_SEND)))
             class_ = FRUITLESS; /* nothing there, and it could not wait for it */
         else if (slot.timeout_ns != 0 && lasted >= BLOCKED_NS && among(waiting.buf, slot.operation))
             class_ = BLOCKED;

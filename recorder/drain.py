@@ -208,6 +208,8 @@ class Drain:
         self._read_notes(process, ended)
         links = list(process.readiness.links(arrived))
         self.writer.links((self._call_id(process, wait), self._call_id(process, call), "readiness") for wait, call in links)
+        wrapped = process.wrapping.links(arrived)
+        self.writer.links((self._call_id(process, tls), self._call_id(process, call), "wrapped") for tls, call in wrapped)
         if self.folded_from_ns is not None:
             self._fold(process, arrived, {call for _, call in links})
         # Not how many calls: a step that was cut short may hold open ones, and there is more behind it all the same.
@@ -328,6 +330,8 @@ class Drain:
             id_ = self._call_id(process, note.key)
             rows = process.readiness.note(note.key, fields)
             self.writer.readiness((id_, bases.socket + socket, interest, events) for socket, interest, events in rows)
+        elif note.kind == layout.NOTE_OVER_MEMORY:
+            process.wrapping.begin(note.key, int(fields[0]))
         elif note.kind == layout.NOTE_BLIND:
             self.add_blind_spot(fields[0])
 

@@ -11,6 +11,7 @@ from ..traces.writer import Bases
 from .folding import Folding
 from .readiness import Readiness
 from .tape import TapeReader
+from .wrapping import Wrapping
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Process:
     bases: Bases
     pidfd: int | None
     readiness: Readiness = field(default_factory=Readiness)
+    wrapping: Wrapping = field(default_factory=Wrapping)
     segment_ids: dict[int, int] = field(default_factory=dict)  # segment -> id of its first slot
     shown_open: set[int] = field(default_factory=set)  # open calls that have a row
     open_sockets: set[int] = field(default_factory=set)

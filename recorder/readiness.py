@@ -13,6 +13,7 @@ from .tape import slot_column
 
 _WAITS = frozenset(layout.OPERATIONS[name] for name in ("select", "poll", "epoll_wait"))
 _FIRST_WAIT = min(_WAITS)
+_ON_TLS_SOCKET = frozenset(layout.OPERATIONS[name] for name in ("tls_recv", "tls_send", "do_handshake", "unwrap"))
 
 
 class Readiness:
@@ -61,7 +62,7 @@ class Readiness:
                         self._enabled[thread] = (number, ready)
                     else:
                         self._enabled.pop(thread, None)
-                elif socket and operation < _FIRST_WAIT:
+                elif socket and (operation < _FIRST_WAIT or operation in _ON_TLS_SOCKET):
                     wait = self._enabled.get(thread)
                     if wait is not None and socket in wait[1]:
                         wait[1].discard(socket)

@@ -33,14 +33,17 @@ BLOCKED_NS = 100_000
 _NO_ID = 1 << 62
 _SETTLED_NS = 500 * MILLISECOND_NS  # a call this far back, if short, has reached us
 
-_MOVES = ("recv", "send", "read", "write", "splice")
-_WAITS = (*_MOVES, "accept", "connect", "select", "poll", "epoll_wait")
+_MOVES = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send")
+_WAITS = (*_MOVES, "accept", "connect", "select", "poll", "epoll_wait", "do_handshake", "unwrap")
 _WAITING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(_WAITS))
 _MOVING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(_MOVES))
 _READINESS = frozenset(OPERATIONS[name] for name in ("select", "poll", "epoll_wait"))
 _WOULD_BLOCK = OUTCOMES["would_block"]
 _TIMEOUT = OUTCOMES["timeout"]
 _OK = OUTCOMES["ok"]
+_WANTS = (OUTCOMES["want_read"], OUTCOMES["want_write"])
+_MAY_BE_FRUITLESS = (_TIMEOUT, *_WANTS)
+_ON_TLS_SOCKET = (OPERATIONS["tls_recv"], OPERATIONS["tls_send"])
 
 _ALIKE_COLUMNS = ("id", "thread", "socket", "outcome", "duration_ns", "begin")
 _ODD_COLUMNS = (*_ALIKE_COLUMNS[:4], "operation", "started_ns", "duration_ns", "timeout_ns", "begin", "end", "moved")
@@ -59,7 +62,7 @@ def class_of(operation: int, outcome: int, duration_ns: int, timeout_ns: int, mo
         timeout_ns: -1 may block for ever, 0 may not block.
         moved: bytes.
     """
-    if outcome == _WOULD_BLOCK or (outcome == _TIMEOUT and timeout_ns == 0):
+    if outcome == _WOULD_BLOCK or (outcome == _TIMEOUT and timeout_ns == 0) or (outcome in _WANTS and operation in _ON_TLS_SOCKET):
         return FRUITLESS
     if timeout_ns != 0 and duration_ns >= BLOCKED_NS and operation in _WAITING:
         return BLOCKED
@@ -128,7 +131,7 @@ class Tally:
         self._latest_ns = max(self._latest_ns, columns["started_ns"][-1] - start_ns)
         # Nearly all calls stay in their bucket, block nowhere and move nothing: these are counted in groups.
         alike = [
-            begin == end and lasted < BLOCKED_NS and not bytes_ and outcome != _TIMEOUT
+            begin == end and lasted < BLOCKED_NS and not bytes_ and outcome not in _MAY_BE_FRUITLESS
             for begin, end, lasted, bytes_, outcome in zip(begins, ends, durations, moved, columns["outcome"], strict=True)
         ]
         lists = {**columns, "begin": begins, "end": ends, "moved": moved}

@@ -339,7 +339,7 @@ def _sums(columns: tuple[Counts, ...]) -> Counts:
     return first, second, third, fourth
 
 
-MOVING = ("recv", "send", "read", "write", "splice")
+MOVING = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send")
 """How the names of operations begin that move bytes."""
 
 
@@ -348,7 +348,7 @@ def moved_bytes(operation: str, outcome: str | None, result: int | None) -> int:
     return result if outcome == "ok" and result and operation.startswith(MOVING) else 0
 
 
-_WAITING = (*MOVING, "accept", "connect")
+_WAITING = (*MOVING, "accept", "connect", "do_handshake", "unwrap")
 
 
 def class_of(
@@ -361,6 +361,8 @@ def class_of(
         timeout_ns: None could wait for ever, 0 could not wait.
     """
     if outcome == "would_block" or (layer == "wait" and timeout_ns == 0 and not result and outcome is not None):
+        return "fruitless"
+    if outcome in ("want_read", "want_write") and operation in ("tls_recv", "tls_send"):
         return "fruitless"
     waits = layer == "wait" or operation.startswith(_WAITING)
     if waits and timeout_ns != 0 and (duration_ns is None or duration_ns >= BLOCKED_FROM_NS):

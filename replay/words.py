@@ -132,7 +132,7 @@ def short_count(count: int) -> str:
 _OUTCOMES = {
     "would_block": "EAGAIN", "in_progress": "in progress", "reset": "reset by peer (ECONNRESET)", "broken_pipe": "broken pipe (EPIPE)",
     "refused": "refused (ECONNREFUSED)", "aborted": "aborted (ECONNABORTED)", "timeout": "timed out", "eof": "end of stream",
-    "interrupted": "interrupted", "cancelled": "cancelled", "want_read": "TLS wants to read", "want_write": "TLS wants to write",
+    "interrupted": "interrupted", "cancelled": "cancelled", "want_read": "wants to read first", "want_write": "wants to write first",
 }
 
 
@@ -154,7 +154,7 @@ def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
             return f"new: {brief(names.get(call.result, f'socket {call.result}'))}"
         if call.layer == "wait":
             return f"{call.result or 0} ready"
-        if call.operation.startswith(MOVING) and call.result is not None:
+        if call.operation.startswith((*MOVING, "tls_")) and call.result is not None:
             of = f" of {call.asked:,}" if call.asked is not None and call.asked != call.result else ""
             return f"{call.result:,}{of} byte{'' if call.result == 1 and not of else 's'}" + (f" {brief(call.peer)}" if call.peer else "")
         if call.operation == "setblocking" and call.asked is not None:

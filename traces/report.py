@@ -143,11 +143,11 @@ def statistics(trace: Trace, run: Run, by_process: bool = False) -> Statistics:
         histogram = read_histogram(trace, row["histogram"])
         sums.setdefault((row["pid"] if by_process else None, row["operation"], row["outcome"]), _Sum()).add(row, histogram)
         total.add(row, histogram)
-        waits += row["calls"] if row["layer"] == "wait" else 0
+        waits += row["calls"] if row["layer"] in ("wait", "tls") else 0
         would_block += row["calls"] if row["outcome"] == "would_block" else 0
     fruitless = would_block
     if waits:
-        # Only the moment of a wait knows whether its timeout was 0: the drain classed it in `levels`.
+        # Only the moment of a wait knows whether its timeout was 0, and of TLS what wanted more: the drain classed it in `levels`.
         fruitless = max(would_block, trace.named("fruitless_of_run", run=run.id)[0]["calls"])
     unfinished = trace.named("unfinished_of_run", run=run.id)
     return Statistics(

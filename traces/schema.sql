@@ -132,7 +132,7 @@ CREATE INDEX calls_long ON calls(run_id, started_ns) WHERE duration_ns >= 800000
 CREATE TABLE links ( -- one call made another possible
   from_call_id INTEGER NOT NULL REFERENCES calls(id),
   to_call_id INTEGER NOT NULL REFERENCES calls(id),
-  kind TEXT NOT NULL              -- readiness, submitted, completed, sent, wrapped
+  kind TEXT NOT NULL              -- readiness, submitted, completed, sent; wrapped: a TLS call, and the socket call that carried it
 );
 
 CREATE TABLE readiness ( -- sockets registered with, or reported by, a readiness call

@@ -56,7 +56,8 @@ LEFT JOIN sites f ON f.id = c.site_id;
 CREATE VIEW spins AS
 WITH marked AS (
   SELECT c.run_id, c.thread_id, c.id, c.started_ns, c.duration_ns,
-    (c.outcome_id = 1 OR (o.layer = 'wait' AND c.timeout_ns = 0 AND c.result = 0)) IS TRUE AS fruitless,
+    (c.outcome_id = 1 OR (o.layer = 'wait' AND c.timeout_ns = 0 AND c.result = 0)
+      OR (c.outcome_id IN (6, 7) AND o.name IN ('tls_recv', 'tls_send'))) IS TRUE AS fruitless,
     row_number() OVER (PARTITION BY c.thread_id ORDER BY c.id) AS position
   FROM calls c JOIN operations o ON o.id = c.operation_id
 ),
@@ -90,7 +91,13 @@ SELECT c.run_id, c.id AS call_id, o.name AS operation, c.socket_id,
 FROM calls c JOIN operations o ON o.id = c.operation_id
 WHERE c.ready_ns IS NOT NULL AND c.duration_ns IS NOT NULL;
 
--- Every connection, accepted or made: who, how long, how much, how it ended; folded calls counted in. Peeks (MSG_PEEK = 2) move nothing.
+-- Sockets over which TLS runs in memory: from this call on, what moves in the clear is told by tls_read and tls_write.
+CREATE VIEW wrapped_sockets AS
+SELECT c.socket_id, min(c.id) AS first_call_id FROM links l JOIN calls c ON c.id = l.to_call_id
+WHERE l.kind = 'wrapped' GROUP BY c.socket_id;
+
+-- Every connection, accepted or made: who, how long, how much, how it ended; folded calls counted in. Bytes are those in the
+-- clear where TLS carries them. Peeks (MSG_PEEK = 2) move nothing.
 CREATE VIEW connections AS
 SELECT p.run_id, s.id AS socket_id, p.pid, s.fd, s.role, s.local, s.peer, s.parent_id AS listener_id,
   s.opened_ns, s.closed_ns, s.closed_by,
@@ -101,14 +108,17 @@ JOIN processes p ON p.id = s.process_id
 LEFT JOIN (
   SELECT c.socket_id,
     count(*) AS calls,
-    sum(c.outcome_id = 1) AS fruitless,
-    sum(CASE WHEN (o.name LIKE 'recv%' OR o.name LIKE 'read%') AND u.name = 'ok' AND coalesce(c.flags, 0) & 2 = 0 THEN c.result ELSE 0 END) AS received_bytes,
-    sum(CASE WHEN (o.name LIKE 'send%' OR o.name LIKE 'write%') AND u.name = 'ok' AND c.parent_id IS NULL THEN c.result ELSE 0 END) AS sent_bytes,
+    sum(c.outcome_id = 1 OR (c.outcome_id IN (6, 7) AND o.name IN ('tls_recv', 'tls_send'))) AS fruitless,
+    sum(CASE WHEN u.name <> 'ok' THEN 0 WHEN o.name IN ('tls_recv', 'tls_read') THEN c.result WHEN c.id >= w.first_call_id THEN 0
+      WHEN (o.name LIKE 'recv%' OR o.name LIKE 'read%') AND coalesce(c.flags, 0) & 2 = 0 THEN c.result ELSE 0 END) AS received_bytes,
+    sum(CASE WHEN u.name <> 'ok' THEN 0 WHEN o.name IN ('tls_send', 'tls_write') THEN c.result WHEN c.id >= w.first_call_id THEN 0
+      WHEN (o.name LIKE 'send%' OR o.name LIKE 'write%') AND c.parent_id IS NULL THEN c.result ELSE 0 END) AS sent_bytes,
     sum(u.name = 'eof') AS eofs,
     sum(u.name = 'reset') AS resets
   FROM calls c
   JOIN operations o ON o.id = c.operation_id
   LEFT JOIN outcomes u ON u.id = c.outcome_id
+  LEFT JOIN wrapped_sockets w ON w.socket_id = c.socket_id
   GROUP BY c.socket_id
 ) n ON n.socket_id = s.id
 LEFT JOIN (SELECT socket_id, sum(calls) AS calls FROM fold_parts GROUP BY socket_id) f ON f.socket_id = s.id
@@ -119,12 +129,14 @@ WHERE s.role IN ('accepted', 'connected', 'pair');
 CREATE VIEW requests AS
 WITH moved AS (
   SELECT c.run_id, c.socket_id, c.id, c.started_ns, c.started_ns + c.duration_ns AS ended_ns, c.result,
-    (o.name LIKE 'recv%' OR o.name LIKE 'read%') AS receive
+    (o.name LIKE 'recv%' OR o.name LIKE 'read%' OR o.name IN ('tls_recv', 'tls_read')) AS receive
   FROM calls c JOIN operations o ON o.id = c.operation_id
   JOIN sockets s ON s.id = c.socket_id
+  LEFT JOIN wrapped_sockets w ON w.socket_id = c.socket_id
   WHERE c.outcome_id = 2 AND c.result > 0 AND s.role IN ('accepted', 'connected', 'pair')
-    AND (((o.name LIKE 'recv%' OR o.name LIKE 'read%') AND coalesce(c.flags, 0) & 2 = 0)
-      OR ((o.name LIKE 'send%' OR o.name LIKE 'write%') AND c.parent_id IS NULL))
+    AND (o.name IN ('tls_recv', 'tls_read', 'tls_send', 'tls_write') OR (c.id >= w.first_call_id) IS NOT TRUE
+      AND (((o.name LIKE 'recv%' OR o.name LIKE 'read%') AND coalesce(c.flags, 0) & 2 = 0)
+        OR ((o.name LIKE 'send%' OR o.name LIKE 'write%') AND c.parent_id IS NULL)))
 ),
 turns AS (
   SELECT *, receive AND coalesce(NOT lag(receive) OVER w, 1) AS begins

@@ -33,7 +33,13 @@ INSERT OR IGNORE INTO operations (id, name, layer) VALUES
   (41, 'write', 'file'),
   (42, 'readv', 'file'),
   (43, 'writev', 'file'),
-  (44, 'splice', 'file');
+  (44, 'splice', 'file'),
+  (50, 'tls_recv', 'tls'),
+  (51, 'tls_send', 'tls'),
+  (52, 'do_handshake', 'tls'),
+  (53, 'unwrap', 'tls'),
+  (54, 'tls_read', 'tls'),
+  (55, 'tls_write', 'tls');
 
 INSERT OR IGNORE INTO outcomes (id, name) VALUES
   (1, 'would_block'),

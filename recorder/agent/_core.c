@@ -29,7 +29,7 @@
 #define NOTE_PAYLOAD 7
 enum { STATE_OPEN = 1, STATE_COMPLETE = 2, STATE_VOID = 3 };
 enum { WOULD_BLOCK = 1, OK = 2, END_OF_STREAM = 4, INTERRUPTED = 12, FAILED = 14 };
-enum { ASK_NOTHING, ASK_NUMBER, ASK_BUFFER, ASK_PYTHON };
+enum { ASK_NOTHING, ASK_NUMBER, ASK_BUFFER, ASK_READ, ASK_PYTHON };
 enum { FINISH_NOTHING, FINISH_BYTES, FINISH_COUNT, FINISH_ALL, FINISH_PYTHON };
 
 typedef struct {
@@ -125,7 +125,7 @@ typedef struct {
     PyObject_HEAD
     long long timeout_ns;
     unsigned int id;
-    char stream;
+    char stream, memory;
     PyObject *family, *fd, *inode, *local, *open, *parent, *peer, *ref, *role, *waiting, *type;
 } Entry;
 
@@ -164,6 +164,7 @@ static PyMemberDef Entry_members[] = {
     {"timeout_ns", T_LONGLONG, offsetof(Entry, timeout_ns), 0, NULL},
     {"id", T_UINT, offsetof(Entry, id), 0, NULL},
     {"stream", T_BOOL, offsetof(Entry, stream), 0, NULL},
+    {"memory", T_BOOL, offsetof(Entry, memory), 0, NULL},
     ENTRY_OBJECTS(MEMBER) {NULL}};
 
 static PyType_Slot Entry_slots[] = {
@@ -175,10 +176,15 @@ static PyType_Slot Entry_slots[] = {
     {0, NULL}};
 static PyType_Spec Entry_spec = {"_sockreel_agent._core.Entry", sizeof(Entry), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, Entry_slots};
 
+#define HEAD_BYTES 32
+
 typedef struct {
     PyObject_HEAD
     unsigned int id;
     long long current;
+    unsigned int received_socket; /* the last receive: who, its slot, how much, and its first bytes */
+    int64_t received_number, received_bytes;
+    char received_head[HEAD_BYTES];
 } Thread;
 
 /* Which Thread of which Core this thread of the machine last was. Borrowed: Thread_dealloc, which runs
@@ -201,10 +207,49 @@ Thread_dealloc(Thread *self)
     Py_DECREF(type);
 }
 
+static inline void
+keep_received(Thread *thread, const Entry *entry, int64_t number, int64_t bytes, const char *data)
+{
+    thread->received_number = number;
+    thread->received_socket = entry->id;
+    thread->received_bytes = bytes;
+    memcpy(thread->received_head, data, bytes < HEAD_BYTES ? bytes : HEAD_BYTES);
+}
+
+static PyObject *
+Thread_received(Thread *self, void *Py_UNUSED(closure))
+{
+    if (!self->received_bytes)
+        Py_RETURN_NONE;
+    Py_ssize_t kept = self->received_bytes < HEAD_BYTES ? self->received_bytes : HEAD_BYTES;
+    return Py_BuildValue("ILLy#", self->received_socket, (long long)self->received_number, (long long)self->received_bytes, self->received_head, kept);
+}
+
+static int
+Thread_set_received(Thread *self, PyObject *value, void *Py_UNUSED(closure))
+{
+    unsigned int socket;
+    long long number, bytes;
+    const char *data;
+    Py_ssize_t kept;
+    if (!value || !PyArg_ParseTuple(value, "ILLy#", &socket, &number, &bytes, &data, &kept)) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_TypeError, "received");
+        return -1;
+    }
+    self->received_socket = socket;
+    self->received_number = number;
+    self->received_bytes = bytes;
+    memcpy(self->received_head, data, kept < HEAD_BYTES ? kept : HEAD_BYTES);
+    return 0;
+}
+
+static PyGetSetDef Thread_getset[] = {
+    {"received", (getter)Thread_received, (setter)Thread_set_received, "As in core.py.", NULL}, {NULL}};
 static PyMemberDef Thread_members[] = {
     {"id", T_UINT, offsetof(Thread, id), 0, NULL}, {"current", T_LONGLONG, offsetof(Thread, current), 0, NULL}, {NULL}};
 static PyType_Slot Thread_slots[] = {
-    {Py_tp_members, Thread_members}, {Py_tp_dealloc, Thread_dealloc}, {Py_tp_new, PyType_GenericNew}, {0, NULL}};
+    {Py_tp_members, Thread_members}, {Py_tp_getset, Thread_getset}, {Py_tp_dealloc, Thread_dealloc}, {Py_tp_new, PyType_GenericNew}, {0, NULL}};
 static PyType_Spec Thread_spec = {"_sockreel_agent._core.Thread", sizeof(Thread), 0, Py_TPFLAGS_DEFAULT, Thread_slots};
 
 /* A map from a pointer and a number to a value, open addressing; keys are owned where `own` says so. */
@@ -497,6 +542,8 @@ typedef struct {
     PyTypeObject *seen; /* borrowed, only compared: the last type that passed the check */
     PyObject *original, *bound_type, *ask, *finish, *owner;
     int ask_kind, finish_kind;
+    PyObject *through;         /* NULL, or the attribute that leads to the socket, or to what is TLS in memory */
+    uint16_t memory_operation; /* the operation there */
     int blocking_is_eagain; /* only connects, and sends that connect, have other errors of that class */
     uint16_t operation;
     /* The last site found here, where the immediate caller is the site; `code` is borrowed of core->sites. */
@@ -693,6 +740,12 @@ ask(Method *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObject 
         } else if (count && as_number(args[0], &call->asked) < 0)
             return -1;
         return count > 1 ? as_flags(args[1], flags) : 0;
+    case ASK_READ:
+        if (count == 1 && PyLong_CheckExact(args[0])) {
+            call->asked = PyLong_AsLongLong(args[0]);
+            return call->asked == -1 && PyErr_Occurred() ? -1 : 0;
+        }
+        break;
     case ASK_BUFFER:
         if (count && PyBytes_CheckExact(args[0])) {
             call->asked = PyBytes_GET_SIZE(args[0]);
@@ -773,7 +826,7 @@ begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_
     slot->site = (uint32_t)site;
     slot->flags = flags;
     slot->peer = peer;
-    slot->operation = self->operation;
+    slot->operation = call->entry->memory ? self->memory_operation : self->operation;
     slot->started_ns = call->started_ns = now_ns(&core->clock);
     __atomic_store_n(&slot->state, STATE_OPEN, __ATOMIC_RELEASE);
     call->thread->current = call->number + 1;
@@ -863,6 +916,8 @@ finish(Method *self, Call *call, PyObject *sock, PyObject *result, PyObject *con
             int64_t moved = PyBytes_GET_SIZE(result);
             if (keep_payload(core, call->number, moved, PyBytes_AS_STRING(result)) < 0)
                 return -1;
+            if (moved)
+                keep_received(call->thread, call->entry, call->number, moved, PyBytes_AS_STRING(result));
             complete(call, ended_ns, moved, 0, !moved && call->asked > 0 && call->entry->stream ? END_OF_STREAM : OK);
             return 0;
         }
@@ -912,18 +967,9 @@ unrecorded(Method *self, PyObject *sock, PyObject *const *args, Py_ssize_t count
 }
 
 static PyObject *
-Method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
+recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyObject *names)
 {
-    Method *self = (Method *)callable;
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
-    if (count < 1 || !self->core->map_segment /* cleared: the end is near */)
-        return PyObject_Vectorcall(self->original, args, nargsf, names);
-    if (Py_TYPE(args[0]) != self->seen) {
-        if (!PyObject_TypeCheck(args[0], (PyTypeObject *)self->owner))
-            return PyObject_Vectorcall(self->original, args, nargsf, names); /* raises what it always raised */
-        self->seen = Py_TYPE(args[0]);
-    }
-    PyObject *sock = args[0];
     Call call = {0};
     if (begin(self, &call, sock, args + 1, count - 1, names) < 0) {
         int ours = is_ours();
@@ -933,7 +979,7 @@ Method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyOb
         if (!ours)
             return NULL;
         PyErr_Clear();
-        return unrecorded(self, sock, args + 1, count - 1, names);
+        return unrecorded(self, args[0], args + 1, count - 1, names);
     }
     PyObject *result = self->original_vectorcall(self->original, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);
     int64_t ended_ns = now_ns(&self->core->clock);
@@ -950,6 +996,31 @@ Method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyOb
         }
     }
     leave(&call);
+    return result;
+}
+
+static PyObject *
+Method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Method *self = (Method *)callable;
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (count < 1 || !self->core->map_segment /* cleared: the end is near */)
+        return PyObject_Vectorcall(self->original, args, nargsf, names);
+    if (Py_TYPE(args[0]) != self->seen) {
+        if (!PyObject_TypeCheck(args[0], (PyTypeObject *)self->owner))
+            return PyObject_Vectorcall(self->original, args, nargsf, names); /* raises what it always raised */
+        self->seen = Py_TYPE(args[0]);
+    }
+    if (!self->through)
+        return recorded(self, args[0], args, nargsf, names);
+    PyObject *owner = PyObject_GetAttr(args[0], self->through), *result;
+    if (!owner)
+        PyErr_Clear();
+    if (!owner || owner == Py_None)
+        result = PyObject_Vectorcall(self->original, args, nargsf, names);
+    else
+        result = recorded(self, owner, args, nargsf, names);
+    Py_XDECREF(owner);
     return result;
 }
 
@@ -1039,6 +1110,7 @@ Method_dealloc(Method *self)
     Py_CLEAR(self->original);
     Py_CLEAR(self->bound_type);
     Py_CLEAR(self->owner);
+    Py_CLEAR(self->through);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }
@@ -1174,8 +1246,8 @@ Core_entry(Core *self, PyObject *id)
 static PyObject *
 Core_method(Core *self, PyTypeObject *cls, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    if (nargs != 7) {
-        PyErr_SetString(PyExc_TypeError, "method(original, operation, ask_kind, ask, finish_kind, finish, bound_type)");
+    if (nargs != 7 && nargs != 8) {
+        PyErr_SetString(PyExc_TypeError, "method(original, operation, ask_kind, ask, finish_kind, finish, bound_type[, memory_operation])");
         return NULL;
     }
     ModuleState *module = PyType_GetModuleState(cls);
@@ -1199,6 +1271,10 @@ Core_method(Core *self, PyTypeObject *cls, PyObject *const *args, Py_ssize_t nar
     method->finish_kind = (int)PyLong_AsLong(args[4]);
     method->finish = Py_NewRef(args[5]);
     method->bound_type = Py_NewRef(args[6]);
+    if (nargs == 8) {
+        method->memory_operation = (uint16_t)PyLong_AsLong(args[7]);
+        method->through = PyUnicode_InternFromString("owner");
+    }
     method->blocking_is_eagain = method->ask_kind <= ASK_NUMBER;
     method->owner = PyObject_GetAttrString(args[0], "__objclass__");
     if (!method->owner || PyErr_Occurred()) {
@@ -1291,7 +1367,7 @@ module_exec(PyObject *module)
         const char *name;
         int value;
     } kinds[] = {{"ASK_NOTHING", ASK_NOTHING},   {"ASK_NUMBER", ASK_NUMBER},     {"ASK_BUFFER", ASK_BUFFER},
-                 {"ASK_PYTHON", ASK_PYTHON},     {"FINISH_NOTHING", FINISH_NOTHING}, {"FINISH_BYTES", FINISH_BYTES},
+                 {"ASK_READ", ASK_READ},         {"ASK_PYTHON", ASK_PYTHON},     {"FINISH_NOTHING", FINISH_NOTHING}, {"FINISH_BYTES", FINISH_BYTES},
                  {"FINISH_COUNT", FINISH_COUNT}, {"FINISH_ALL", FINISH_ALL},     {"FINISH_PYTHON", FINISH_PYTHON}};
     for (size_t at = 0; at < sizeof kinds / sizeof *kinds; at++)
         if (PyModule_AddIntConstant(module, kinds[at].name, kinds[at].value) < 0)

@@ -35,9 +35,18 @@ _SOL_SOCKET, _SCM_RIGHTS = 1, 1
 
 
 class Thread:
-    """One thread of the program: its number, and the slot of the call it is in (+ 1; 0: none)."""
+    """One thread of the program: its number, and the slot of the call it is in (+ 1; 0: none).
 
-    __slots__ = ("current", "id")
+    `received` tells of its last receive: socket, slot, bytes, the first HEAD_BYTES of them; None where there is none.
+    """
+
+    __slots__ = ("current", "id", "received")
+
+    def __init__(self):
+        self.received = None
+
+
+HEAD_BYTES = 32  # of a TLS record: its header and enough of what is random, or looks so, to know it again
 
 
 class Recorder:
@@ -117,6 +126,10 @@ class Recorder:
 # Set by Recorder.begin, here and wherever else `share` was asked for.
 local = entries = site_numbers = call_segments = next_slot = recorder = None
 _scopes = [globals()]
+
+# Set by tls.install.
+watching = False  # whether anybody asks what was received last
+rewraps = None  # function(frame): whether it gives a socket's descriptor to an object of its own
 
 
 def share(scope):
@@ -258,6 +271,17 @@ def keep_payload(number, size, data):
         recorder.tape.note_bytes(layout.NOTE_PAYLOAD, number, b"%d\0" % size + bytes(memoryview(data).cast("B")[: min(kept, size)]))
 
 
+def received(entry, number, size, data):
+    """Keep what tells a receive from others, if anybody asks. For whole `bytes` the C core does this for itself."""
+    if watching and size > 0:
+        local.thread.received = (entry.id, number, size, bytes(memoryview(data).cast("B")[: min(size, HEAD_BYTES)]))
+
+
+def last_received():
+    """Return what the running thread received last: (socket, slot, bytes, the first of them), or None."""
+    return getattr(getattr(local, "thread", None), "received", None)
+
+
 def new_timeout(entry, sock):
     """Take over what setblocking or settimeout set."""
     entry.timeout_ns = recorder.sockets.timeout_ns(sock, entry.fd)
@@ -375,6 +399,17 @@ def closed(entry, by, at_ns):
     """Note that a socket was closed or detached."""
     if entry.open and entry.id:
         recorder.sockets.close(entry, by, at_ns)
+
+
+def detached(entry, sock, at_ns):
+    """Note that an object gave up its descriptor: to nobody we know, or to TLS."""
+    frame = _getframe(1)
+    for _ in range(3):  # the callback, perhaps the Python core's hook, the caller
+        if rewraps is not None and frame is not None and rewraps(frame):
+            recorder.sockets.hand_over(entry, sock)
+            return
+        frame = frame and frame.f_back
+    closed(entry, "detach", at_ns)
 
 
 def restart_after_fork():

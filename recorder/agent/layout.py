@@ -113,6 +113,7 @@ NOTE_PAYLOAD = 7  # key: slot number. size in decimal, NUL, raw bytes
 NOTE_CHILD = 8  # key: pid. started_by, why_not, command...
 NOTE_BLIND = 9  # key: 0. sentence
 NOTE_READINESS = 10  # key: slot number. socket, interest, events (-1: none), and so on, three for each socket
+NOTE_OVER_MEMORY = 20  # key: socket. slot number of a receive whose bytes were given to TLS in memory: it has this socket's from now on
 
 SOCKET_FIELDS = (
     "fd",
@@ -163,6 +164,12 @@ OPERATIONS = {
     "readv": 42,
     "writev": 43,
     "splice": 44,
+    "tls_recv": 50,
+    "tls_send": 51,
+    "do_handshake": 52,
+    "unwrap": 53,
+    "tls_read": 54,
+    "tls_write": 55,
 }
 
 OUTCOMES = {

@@ -52,7 +52,7 @@ def _ask_recvmsg_into(args, kw):
     return sum_of(args[0]), args[2] if len(args) > 2 else 0, None
 
 
-def _ask_send(args, kw):
+def ask_send(args, kw):
     return memoryview(args[0]).nbytes, args[1] if len(args) > 1 else 0, None
 
 
@@ -99,6 +99,7 @@ def _end_of(entry, moved, asked):
 def _got_bytes(entry, sock, args, kw, result, number, buffer, at, asked, ended):
     moved = len(result)
     core.keep_payload(number, moved, result)
+    core.received(entry, number, moved, result)
     return moved, _end_of(entry, moved, asked), 0
 
 
@@ -117,7 +118,9 @@ def _got_message(entry, sock, args, kw, result, number, buffer, at, asked, ended
 
 
 def _filled(entry, sock, args, kw, result, number, buffer, at, asked, ended):
-    core.keep_payload(number, result, args[0] if args else kw["buffer"])
+    data = args[0] if args else kw["buffer"]
+    core.keep_payload(number, result, data)
+    core.received(entry, number, result, data)
     return result, _end_of(entry, result, asked), 0
 
 
@@ -138,7 +141,7 @@ def _scattered(entry, sock, args, kw, result, number, buffer, at, asked, ended):
     return moved, _end_of(entry, moved, asked if asked != _NOTHING else 1), 0
 
 
-def _sent(entry, sock, args, kw, result, number, buffer, at, asked, ended):
+def sent(entry, sock, args, kw, result, number, buffer, at, asked, ended):
     core.keep_payload(number, result, args[0])
     return result, _OK, 0
 
@@ -192,7 +195,7 @@ def _timeout_set(entry, sock, args, kw, result, number, buffer, at, asked, ended
 
 
 def _detached(entry, sock, args, kw, result, number, buffer, at, asked, ended):
-    core.closed(entry, "detach", ended)
+    core.detached(entry, sock, ended)
     return _NOTHING, _OK, 0
 
 
@@ -211,9 +214,9 @@ METHODS = {
     "recvfrom_into": ("recvfrom_into", _ask_into, _filled_from, None),
     "recvmsg": ("recvmsg", _ask_recvmsg, _got_message, None),
     "recvmsg_into": ("recvmsg_into", _ask_recvmsg_into, _scattered, None),
-    "send": ("send", _ask_send, _sent, None),
-    "sendall": ("sendall", _ask_send, _sent_all, None),
-    "sendto": ("sendto", _ask_sendto, _sent, None),
+    "send": ("send", ask_send, sent, None),
+    "sendall": ("sendall", ask_send, _sent_all, None),
+    "sendto": ("sendto", _ask_sendto, sent, None),
     "sendmsg": ("sendmsg", _ask_sendmsg, _gathered, None),
     "sendfile": ("sendfile", _ask_sendfile, _sent_file, None),
     "connect": ("connect", _ask_address, _connected, None),
@@ -230,8 +233,8 @@ METHODS = {
 
 
 # How the C core finds out by itself what the callbacks above would tell, for exact bytes and numbers.
-_NATIVE_ASK = {None: "ASK_NUMBER", _ask_nothing: "ASK_NOTHING", _ask_send: "ASK_BUFFER"}
-_NATIVE_FINISH = {None: "FINISH_NOTHING", _got_bytes: "FINISH_BYTES", _sent: "FINISH_COUNT", _sent_all: "FINISH_ALL"}
+_NATIVE_ASK = {None: "ASK_NUMBER", _ask_nothing: "ASK_NOTHING", ask_send: "ASK_BUFFER"}
+_NATIVE_FINISH = {None: "FINISH_NOTHING", _got_bytes: "FINISH_BYTES", sent: "FINISH_COUNT", _sent_all: "FINISH_ALL"}
 
 
 def install(cls, recorder):

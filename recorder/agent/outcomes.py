@@ -25,12 +25,16 @@ _BY_ERRNO = {
     errno.EINTR: _OUTCOMES["interrupted"],
 }
 _BY_NAME = {
-    "SSLWantReadError": _OUTCOMES["want_read"],
-    "SSLWantWriteError": _OUTCOMES["want_write"],
     "CancelledError": _OUTCOMES["cancelled"],
     "GreenletExit": _OUTCOMES["cancelled"],
     "timeout": _OUTCOMES["timeout"],  # socket.timeout before Python 3.10
     "TimeoutError": _OUTCOMES["timeout"],
+}
+_BY_TLS_NAME = {
+    "SSLWantReadError": _OUTCOMES["want_read"],
+    "SSLWantWriteError": _OUTCOMES["want_write"],
+    "SSLZeroReturnError": _OUTCOMES["eof"],
+    "SSLEOFError": _OUTCOMES["eof"],
 }
 
 
@@ -45,6 +49,8 @@ def failure(error, entry, timeout_ns):
     Returns:
         (outcome, errno or 0).
     """
+    if isinstance(error, OSError) and any(kind.__name__ == "SSLError" for kind in type(error).__mro__):
+        return _tls_failure(error), 0  # its errno is a number of OpenSSL's
     number = getattr(error, "errno", None) if isinstance(error, OSError) else None
     number = number if isinstance(number, int) and -(2**31) <= number < 2**31 else 0
     if number == _EAGAIN:
@@ -57,6 +63,13 @@ def failure(error, entry, timeout_ns):
     if isinstance(error, Exception):
         return _OUTCOMES["error"], number
     return _OUTCOMES["interrupted"], number  # KeyboardInterrupt or SystemExit, raised by a signal handler
+
+
+def _tls_failure(error):
+    if getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING":  # before Python 3.10 an SSLError like any other
+        return _OUTCOMES["eof"]
+    found = [_BY_TLS_NAME[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _BY_TLS_NAME]
+    return found[0] if found else _OUTCOMES["error"]
 
 
 def _again(entry, timeout_ns):

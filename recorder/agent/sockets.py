@@ -54,9 +54,12 @@ class Numbers(set):
 
 
 class Entry:
-    """What is known of one socket. `timeout_ns` is -1 where a call may block for ever."""
+    """What is known of one socket. `timeout_ns` is -1 where a call may block for ever.
 
-    __slots__ = ("family", "fd", "id", "inode", "local", "open", "parent", "peer", "ref", "role", "stream", "timeout_ns", "waiting")
+    `memory` marks what is no socket but TLS in memory: `id` is the socket whose bytes it gets, 0 until that is known.
+    """
+
+    __slots__ = ("family", "fd", "id", "inode", "local", "memory", "open", "parent", "peer", "ref", "role", "stream", "timeout_ns", "waiting")
 
 
 def kind_name(family, type_):
@@ -122,6 +125,8 @@ class Sockets:
 
     def identify(self, sock):
         """Return the Entry of an object met for the first time."""
+        if not isinstance(sock, _Socket):
+            return self._remember(sock, self._memory_entry())
         fd = _fileno(sock)
         if fd < 0:
             return self._closed_entry(sock)
@@ -152,18 +157,33 @@ class Sockets:
             self._core.remember(sock, entry)
 
     def _closed_entry(self, sock):
-        entry = self._entry_type()
-        entry.id = 0
-        entry.fd = -1
-        entry.inode = 0
-        entry.open = entry.waiting = False
+        entry = self._memory_entry()
         entry.stream = _type(sock) == _STREAM
         entry.family = _family(sock)
         entry.timeout_ns = timeout_to_ns(_gettimeout(sock))
+        entry.memory = False
+        return entry
+
+    def _memory_entry(self):
+        """Return the Entry of what has no descriptor: TLS in memory."""
+        entry = self._entry_type()
+        entry.id = 0
+        entry.fd = entry.family = -1
+        entry.inode = 0
+        entry.open = entry.waiting = False
+        entry.stream = entry.memory = True
+        entry.timeout_ns = 0
         entry.local = entry.peer = entry.role = ""
         entry.parent = 0
         entry.ref = None
         return entry
+
+    def hand_over(self, entry, sock):
+        """Part an object from its socket, which lives on under another object that has the descriptor already."""
+        entry.ref = None  # and with it what would have closed the socket when the object goes
+        self.entries.pop(id(sock), None)
+        if self._core is not None:
+            self._core.forget(id(sock))
 
     def _remember(self, sock, entry):
         key = id(sock)
@@ -225,7 +245,7 @@ class Sockets:
         entry.stream = type_ == _STREAM
         entry.role, entry.local, entry.peer, entry.parent = role, local, peer, parent
         entry.open = True
-        entry.waiting = False
+        entry.waiting = entry.memory = False
         entry.timeout_ns = -1
         entry.ref = None
         return entry

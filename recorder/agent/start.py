@@ -5,6 +5,7 @@ program must see its own environment, path and modules, as if nobody were here.
 """
 
 import _frozen_importlib
+import _frozen_importlib_external
 import os
 import sys
 
@@ -70,6 +71,31 @@ class WaitForModules:
         return spec
 
 
+class WaitInLibrary:
+    """The same for one module that most programs never import, and so without a finder that stays in `sys.meta_path`.
+
+    The finder of the library's own folder is asked through us, as long as the module is to come.
+
+    Args:
+        name: of a module that is a file of the standard library.
+        install: function(module) that hooks it.
+    """
+
+    def __init__(self, name, install):
+        self.name, self.install = name, install
+        library = os.path.dirname(os.path.abspath(os.__file__))
+        self.finder = _frozen_importlib_external.PathFinder._path_importer_cache(library)
+        self.find_spec = self.finder.find_spec
+        self.finder.find_spec = self._find_spec
+
+    def _find_spec(self, name, target=None):
+        spec = self.find_spec(name, target)
+        if name == self.name and spec is not None and spec.loader is not None:
+            self.finder.__dict__.pop("find_spec", None)
+            spec.loader = _HookingLoader(spec.loader, spec, self.install)
+        return spec
+
+
 def _is_library(origin):
     """Say whether a module comes with Python: built in, a file of the library, or an extension beside it."""
     library = os.path.dirname(os.path.abspath(os.__file__))
@@ -127,6 +153,15 @@ def start(folder):
 
         waits.install(module)
 
+    def hook_ssl(module):
+        from . import tls
+
+        tls.install(module, recorder)
+
+    if "ssl" in sys.modules:
+        hook_ssl(sys.modules["ssl"])
+    else:
+        WaitInLibrary("ssl", hook_ssl)
     installs = {"socket": hook_socket, "select": hook_select}
     for name in list(installs):
         if name in sys.modules:

@@ -8,4 +8,5 @@ WHERE c.id BETWEEN :first AND :last AND c.run_id = :run
     ELSE c.thread_id IN (SELECT value FROM json_each(:threads)) END
   AND c.duration_ns < 8000000 AND c.started_ns < :end AND (c.started_ns + c.duration_ns > :start OR c.started_ns >= :start)
   AND (:fruitless IS NULL OR :fruitless = (c.outcome_id = 1 OR (c.timeout_ns = 0 AND ifnull(c.result, 0) = 0
-    AND c.operation_id IN (SELECT id FROM operations WHERE layer = 'wait'))));
+    AND c.operation_id IN (SELECT id FROM operations WHERE layer = 'wait'))
+    OR (c.outcome_id IN (6, 7) AND c.operation_id IN (SELECT id FROM operations WHERE name IN ('tls_recv', 'tls_send')))));
