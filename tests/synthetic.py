@@ -26,8 +26,8 @@ from sockreel.traces import create_trace, histogram_bin
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 LEVELS, LONG_NS, CROWD = 8, 8 * MS, 64
-MOVING = ("recv", "send", "read", "write", "splice")
-WAITING = ("accept", "connect", *MOVING)
+MOVING = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send")
+WAITING = ("accept", "connect", "do_handshake", "unwrap", *MOVING)
 
 Site = tuple[str, int, str, str]
 Part = tuple[int | None, str, int, int]  # socket id, operation, calls, time in them (ns)
@@ -58,6 +58,8 @@ class Call:
     def kind(self) -> str:
         """Its class in `levels`."""
         if self.outcome == "would_block" or (self.layer == "wait" and self.timeout_ns == 0 and self.result == 0):
+            return "fruitless"
+        if self.outcome in ("want_read", "want_write") and self.operation in ("tls_recv", "tls_send"):
             return "fruitless"
         waits = self.layer == "wait" or self.operation.startswith(WAITING)
         if waits and self.timeout_ns != 0 and (self.duration_ns is None or self.duration_ns >= 100 * US):

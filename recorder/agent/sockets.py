@@ -59,7 +59,10 @@ class Entry:
     `memory` marks what is no socket but TLS in memory: `id` is the socket whose bytes it gets, 0 until that is known.
     """
 
-    __slots__ = ("family", "fd", "id", "inode", "local", "memory", "open", "parent", "peer", "ref", "role", "stream", "timeout_ns", "waiting")
+    __slots__ = (
+        "family", "fd", "id", "inode", "local", "memory", "open", "parent",
+        "peer", "ref", "role", "stream", "timeout_ns", "waiting",
+    )  # fmt: skip
 
 
 def kind_name(family, type_):

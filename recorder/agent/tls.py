@@ -172,9 +172,9 @@ def install(ssl, recorder):
             method = _python_method(original, operations, ask, finish)
         set_on_sealed_type(connection, name, method)
     channels = Channels()
-    for cls, name, hook in ((classes._SSLContext, "_wrap_bio", _hook_wrap_bio), (classes.MemoryBIO, "write", _hook_write)):
+    for cls, name, observed in ((classes._SSLContext, "_wrap_bio", _hook_wrap_bio), (classes.MemoryBIO, "write", _hook_write)):
         original = vars(cls)[name]
-        set_on_sealed_type(cls, name, _looking_like(original, hook(original, channels)))
+        set_on_sealed_type(cls, name, _looking_like(original, observed(original, channels)))
     create = ssl.SSLSocket._create.__func__.__code__
     core.rewraps = lambda frame: frame.f_code is create
     core.watching = True
