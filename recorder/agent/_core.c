@@ -23,9 +23,9 @@
 
 #define NOTHING INT64_MIN
 #define SLOT_BITS 13
-#define CELL_BYTES 320
-#define CELL_BITS 11
-#define CELL_DATA_BYTES 284
+#define CELL_BYTES 128
+#define CELL_BITS 12
+#define CELL_DATA_BYTES 92
 #define NOTE_PAYLOAD 7
 enum { STATE_OPEN = 1, STATE_COMPLETE = 2, STATE_VOID = 3 };
 enum { WOULD_BLOCK = 1, OK = 2, END_OF_STREAM = 4, INTERRUPTED = 12, FAILED = 14 };
@@ -499,8 +499,11 @@ keep_payload(Core *core, int64_t number, int64_t moved, const char *data)
     if (!core->payload_bytes || moved <= 0)
         return 0;
     int64_t kept = moved < core->payload_bytes ? moved : core->payload_bytes;
-    char head[24];
-    int head_bytes = snprintf(head, sizeof head, "%lld", (long long)moved) + 1;
+    char digits[24], *head = digits + sizeof digits; /* snprintf would cost as much as all the rest */
+    *--head = 0;
+    for (int64_t rest = moved; rest; rest /= 10)
+        *--head = (char)('0' + rest % 10);
+    int head_bytes = (int)(digits + sizeof digits - head);
     int64_t total = head_bytes + kept, at = 0;
     int64_t cell_number = core->next_cell++;
     uint64_t serial = (uint64_t)cell_number;

@@ -30,7 +30,8 @@ Slot of a calls segment, 96 bytes, one per call:
 
 The state word ends the slot so that one write of open or done fields, made in order, ends with it.
 
-Cell of a notes segment, 320 bytes. A note longer than one cell takes several, not always in a row:
+Cell of a notes segment, 128 bytes: two lines of the processor's cache hold most payloads. A note longer than one
+cell takes several, not always in a row:
 
          0 u16  kind         NOTE_*
          2 u16  -
@@ -39,8 +40,8 @@ Cell of a notes segment, 320 bytes. A note longer than one cell takes several, n
         12 u32  -
         16 i64  key          slot number (payload) or the process' own number of what it describes
         24 u64  serial       number of the note's first cell
-        32 284s data
-       316 u32  state        0 empty, 2 complete
+        32 92s  data
+       124 u32  state        0 empty, 2 complete
 
 Head, 4096 bytes, then `text_bytes` of text: strings in UTF-8, each ended by NUL:
 
@@ -81,11 +82,11 @@ SLOT_PEER_AT = 48
 SLOT_STATE_AT = 92
 SLOT_FIELDS = "IIqqqqIIIH2xqqqiHH4xI"
 
-CELL_BYTES = 320
-CELL_BITS = 11
+CELL_BYTES = 128
+CELL_BITS = 12
 CELLS = 1 << CELL_BITS
-CELL_DATA_BYTES = 284
-CELL = Struct("<H2xII4xqQ284sI")
+CELL_DATA_BYTES = CELL_BYTES - 36
+CELL = Struct("<H2xII4xqQ%dsI" % CELL_DATA_BYTES)
 
 HEAD_BYTES = 4096
 HEAD = Struct("<8sIIIIqqqQIIII")

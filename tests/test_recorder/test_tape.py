@@ -19,6 +19,7 @@ from sockreel.recorder.tape import TapeReader, read_head, slot_columns
 
 Tape: Any = agent_tape.Tape  # the agent has no annotations
 SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
+CELL = layout.CELL_DATA_BYTES
 TEXT = ("3.11.7", "cpython", "python", "", "/usr/bin/python", "/home/ada", "python", "server.py")
 
 
@@ -110,7 +111,7 @@ steps = st.lists(
         st.tuples(st.just("begin"), st.just(0)),
         st.tuples(st.sampled_from(["end", "void"]), st.integers(0, 5)),
         st.tuples(st.just("draw"), st.just(0)),
-        st.tuples(st.just("note"), st.sampled_from([0, 1, 283, 284, 285, 568, 569, 5000, 700_000])),
+        st.tuples(st.just("note"), st.sampled_from([0, 1, CELL - 1, CELL, CELL + 1, 2 * CELL, 2 * CELL + 1, 5000, 700_000])),
         st.tuples(st.just("look"), st.sampled_from([1, 5000, 1 << 62])),
         st.tuples(st.just("ahead"), st.integers(1, 3)),
     ),
