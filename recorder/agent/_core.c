@@ -1141,6 +1141,99 @@ static PyType_Spec Method_spec = {
         Py_TPFLAGS_IMMUTABLETYPE, /* or the interpreter would not specialise the look-up of `sock.recv` */
     Method_slots};
 
+/* Veil: what a hook written in Python is called through, so that no traceback of the program shows frames of ours. */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *hooked, *folder;
+} Veil;
+
+/* Whether a frame of a traceback is one of the agent's: its code lies in our folder. */
+static int
+is_veiled(Veil *self, PyObject *trace)
+{
+    PyCodeObject *code = PyFrame_GetCode(((PyTracebackObject *)trace)->tb_frame);
+    Py_ssize_t found = PyUnicode_Check(code->co_filename)
+                           ? PyUnicode_Tailmatch(code->co_filename, self->folder, 0, PY_SSIZE_T_MAX, -1)
+                           : 0;
+    Py_DECREF(code);
+    return found == 1;
+}
+
+/* Take our frames off the outer end of the pending exception's traceback. */
+static void
+drop_own_frames(Veil *self)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    while (trace && PyTraceBack_Check(trace) && is_veiled(self, trace)) {
+        PyObject *next = (PyObject *)((PyTracebackObject *)trace)->tb_next;
+        Py_XINCREF(next);
+        Py_DECREF(trace);
+        trace = next;
+    }
+    PyErr_Restore(type, value, trace);
+}
+
+static PyObject *
+Veil_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    PyObject *result = PyObject_Vectorcall(((Veil *)self)->hooked, args, nargsf, names);
+    if (!result)
+        drop_own_frames((Veil *)self);
+    return result;
+}
+
+static PyObject *
+Veil_new(PyTypeObject *type, PyObject *args, PyObject *kw)
+{
+    static char *names[] = {"hooked", "folder", NULL};
+    PyObject *hooked, *folder;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "OU", names, &hooked, &folder))
+        return NULL;
+    Veil *self = (Veil *)type->tp_alloc(type, 0);
+    if (!self)
+        return NULL;
+    self->vectorcall = Veil_vectorcall;
+    self->hooked = Py_NewRef(hooked);
+    self->folder = Py_NewRef(folder);
+    return (PyObject *)self;
+}
+
+static PyObject *
+Veil_getattro(PyObject *self, PyObject *name)
+{
+    return PyObject_GetAttr(((Veil *)self)->hooked, name);
+}
+
+static int
+Veil_traverse(Veil *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->hooked);
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+/* No tp_clear: a veil is called until the end, and what it holds breaks the cycles. */
+static void
+Veil_dealloc(Veil *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->hooked);
+    Py_CLEAR(self->folder);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMemberDef Veil_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Veil, vectorcall), READONLY, NULL}, {NULL}};
+static PyType_Slot Veil_slots[] = {{Py_tp_new, Veil_new},           {Py_tp_call, PyVectorcall_Call}, {Py_tp_getattro, Veil_getattro},
+                                   {Py_tp_members, Veil_members},   {Py_tp_traverse, Veil_traverse}, {Py_tp_dealloc, Veil_dealloc},
+                                   {0, NULL}};
+static PyType_Spec Veil_spec = {"_sockreel_agent._core.Veil", sizeof(Veil), 0,
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE, Veil_slots};
+
 /* Core: the state, and what Python asks of it. */
 
 typedef struct {
@@ -1342,7 +1435,7 @@ module_exec(PyObject *module)
     static const struct {
         PyType_Spec *spec;
         const char *name;
-    } types[] = {{&Entry_spec, "Entry"}, {&Thread_spec, "Thread"}, {&Core_spec, "Core"}, {&Method_spec, "Method"}};
+    } types[] = {{&Entry_spec, "Entry"}, {&Thread_spec, "Thread"}, {&Core_spec, "Core"}, {&Method_spec, "Method"}, {&Veil_spec, "Veil"}};
     for (size_t at = 0; at < sizeof types / sizeof *types; at++) {
         PyObject *type = PyType_FromModuleAndSpec(module, types[at].spec, NULL);
         if (!type || PyModule_AddObjectRef(module, types[at].name, type) < 0) {

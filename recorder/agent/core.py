@@ -16,6 +16,7 @@ import time
 
 from . import layout
 from .outcomes import failure
+from .lookalike import veil
 from .sites import Sites
 from .sockets import Entry, Numbers, Sockets
 from .tape import Tape
@@ -80,7 +81,7 @@ class Recorder:
                 find_site=_find_site,
                 kind_of=_kind_of,
                 failure=failed,
-                unrecorded=unrecorded,
+                unrecorded=veil(unrecorded),
                 fault=fault,
                 address=address_of,
             )

@@ -5,8 +5,11 @@ nothing of recording: the function that does the work is handed in.
 """
 
 import functools
+import os
 import sys
 import types
+
+_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def _doc(self):
@@ -89,7 +92,7 @@ class Method(_Answers):
     __objclass__ = property(lambda self: self._original.__objclass__)
 
     def __init__(self, hooked, original):
-        self._hooked = hooked
+        self._hooked = veil(hooked)
         self._original = original
 
     def __get__(self, sock, owner=None):
@@ -109,11 +112,29 @@ class Method(_Answers):
         return hash(self._original)
 
 
+def veil(hooked):
+    """Return what a hook is called through: with the C core, tracebacks of the program show no frame of ours."""
+    return hooked if _veil_type is None else _veil_type(hooked, _FOLDER)
+
+
+def draw_veil(native):
+    """Hide our frames from now on, where that can be done.
+
+    Args:
+        native: the module `_core`, or None.
+    """
+    global _veil_type
+    _veil_type = native.Veil if native else None
+
+
+_veil_type = None
+
+
 def stand_in(hooked, original):
     """Return a callable that does what `hooked` does and looks like the built-in function `original`."""
     answers = {
         "__slots__": (),
-        "__call__": staticmethod(hooked),
+        "__call__": staticmethod(veil(hooked)),
         "__doc__": property(_doc),
         "__module__": property(lambda self: original.__module__),
         "_original": original,

@@ -132,10 +132,11 @@ def start(folder):
     """
     settings = read_settings(folder)
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
-    from . import children, choice, core, cost, files
+    from . import children, choice, core, cost, files, lookalike
 
     native, name, why = choice.choose(settings.get("core", ""))
     cost_ns = cost.measure(native)  # first of all: it leaves the core as if nothing had been
+    lookalike.draw_veil(native)
     recorder = core.Recorder(folders, describe(name, why), int(settings.get("payload", 256)), native, cost_ns)
     recorder.open()
     children.install(folder, recorder)

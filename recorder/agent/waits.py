@@ -76,35 +76,111 @@ def _wait(original, operation, poller_fd, asked, timeout_ns, args, kw, report):
 
 def _hook_select(original):
     def select(*args, **kw):
-        try:
-            watched = sum([len(some) if isinstance(some, _SIZED) else 0 for some in args[:3]])
-            timeout_ns = _seconds(args[3]) if len(args) > 3 else -1
-        except Exception:
+        watched = _watched_by_select(args)
+        if watched is None:
             return original(*args, **kw)  # arguments that select itself will refuse
-        return _wait(original, _OPERATIONS["select"], -1, watched, timeout_ns, args, kw, _reported_by_select)
+        lists, number, timeout_ns = watched
+        call = core.begin_call(_OPERATIONS["select"], -1, number, timeout_ns)
+        if call is None:
+            return _told_again(args, lists, original(*lists, *args[3:], **kw))
+        try:
+            result = original(*lists, *args[3:], **kw)
+        except BaseException as error:
+            core.fail_call(call, error)
+            raise
+        ended_ns = core.now_ns()
+        try:
+            told = _reported_by_select(result)
+            _note(call.number, told)
+            core.end_call(call, ended_ns, len(told), _OK if told else _TIMEOUT)
+        except Exception:
+            core.end_call(call, ended_ns, _NOTHING, _OK)
+        return _told_again(args, lists, result)
 
     return select
+
+
+def _watched_by_select(args):
+    """Return (three lists of descriptors, how many, timeout in ns) of what select was given, None where that is not to be had.
+
+    An object's `fileno` is the program's own code: it is called once, here, in the order in which select would, and
+    select is given what it said.
+    """
+    try:
+        if len(args) not in (3, 4) or not all(isinstance(some, _SIZED) for some in args[:3]):
+            return None
+        timeout_ns = _seconds(args[3]) if len(args) > 3 else -1
+        lists = [list(some) for some in args[:3]]
+        objects = [watched for some in lists for watched in some if not isinstance(watched, int)]
+        if not all(_has_number(watched) for watched in objects):
+            return None
+    except Exception:
+        return None
+    if objects:
+        lists = [[_number_told_by(watched) for watched in some] for some in lists]
+        if not all(isinstance(fd, int) for some in lists for fd in some):
+            return None
+    else:
+        lists = args[:3]
+    return lists, sum([len(some) for some in lists]), timeout_ns
+
+
+def _has_number(watched):
+    return isinstance(watched, int) or callable(getattr(type(watched), "fileno", None))
+
+
+def _number_told_by(watched):
+    return watched if isinstance(watched, int) else watched.fileno()
+
+
+def _told_again(args, lists, result):
+    """Return a result of select in the objects that the program gave."""
+    if lists[0] is args[0]:
+        return result
+    told = []
+    for given, numbers, ready in zip(args, lists, result):
+        found = set(ready)
+        told.append([watched for watched, number in zip(given, numbers) if number in found])
+    return tuple(told)
 
 
 def _reported_by_select(result):
     events = {}
     for ready, bit in zip(result, (_IN, _OUT, _PRI)):
-        for watched in ready:
-            fd = _fd_of(watched)
+        for fd in ready:
             events[fd] = events.get(fd, 0) | bit
-    return [(_number_of(fd) if fd >= 0 else 0, -1, bits) for fd, bits in events.items()]
+    return [(_number_of(fd), -1, bits) for fd, bits in events.items()]
 
 
 def _reported(result):
     return [(_number_of(fd), -1, events) for fd, events in result]
 
 
+def _described(describe, *args):
+    """Return what describes a call, None where that fails.
+
+    The original is then called after the failure, not within it: what it raises must not carry ours as its context.
+    """
+    try:
+        return describe(*args)
+    except Exception:
+        return None
+
+
+def _timeout_of_poll(args):
+    timeout = args[0] if args else None
+    return -1 if timeout is None or timeout < 0 else int(timeout * 1_000_000)
+
+
+def _asked_of_epoll(poller, args, kw):
+    most = args[1] if len(args) > 1 else kw.get("maxevents", -1)
+    return poller.fileno(), most if most > 0 else _NOTHING, _seconds(args[0] if args else kw.get("timeout"))
+
+
 def _hook_poll(original):
     def poll(self, *args, **kw):
-        try:
-            timeout = args[0] if args else None
-            timeout_ns = -1 if timeout is None or timeout < 0 else int(timeout * 1_000_000)
-        except Exception:
+        timeout_ns = _described(_timeout_of_poll, args)
+        if timeout_ns is None:
             return original(self, *args, **kw)
         return _wait(original, _OPERATIONS["poll"], -1, _NOTHING, timeout_ns, (self, *args), kw, _reported)
 
@@ -113,14 +189,11 @@ def _hook_poll(original):
 
 def _hook_epoll_poll(original):
     def poll(self, *args, **kw):
-        try:
-            timeout = args[0] if args else kw.get("timeout")
-            most = args[1] if len(args) > 1 else kw.get("maxevents", -1)
-            timeout_ns = _seconds(timeout)
-            fd = self.fileno()
-        except Exception:
+        told = _described(_asked_of_epoll, self, args, kw)
+        if told is None:
             return original(self, *args, **kw)
-        return _wait(original, _OPERATIONS["epoll_wait"], fd, most if most > 0 else _NOTHING, timeout_ns, (self, *args), kw, _reported)
+        fd, most, timeout_ns = told
+        return _wait(original, _OPERATIONS["epoll_wait"], fd, most, timeout_ns, (self, *args), kw, _reported)
 
     return poll
 
@@ -128,15 +201,21 @@ def _hook_epoll_poll(original):
 def _hook_interest(original, operation, with_poller):
     """Wrap register, modify and unregister of epoll and poll objects."""
 
+    def begin(poller, args, kw):
+        watched = args[0] if args else kw["fd"]
+        mask = args[1] if len(args) > 1 else kw.get("eventmask", -1)
+        fd = _fd_of(watched)
+        told = [(_number_of(fd), -1 if operation == "unregister" else mask, -1)] if fd >= 0 else []
+        return told, core.begin_call(_OPERATIONS[operation], poller.fileno() if with_poller else -1, _NOTHING, 0)
+
     def change(self, *args, **kw):
-        try:
-            watched = args[0] if args else kw["fd"]
-            mask = args[1] if len(args) > 1 else kw.get("eventmask", -1)
-            fd = _fd_of(watched)
-            told = [(_number_of(fd), -1 if operation == "unregister" else mask, -1)] if fd >= 0 else []
-            call = core.begin_call(_OPERATIONS[operation], self.fileno() if with_poller else -1, _NOTHING, 0)
-        except Exception:
+        if args and not isinstance(args[0], int) and _described(_has_number, args[0]):
+            number = args[0].fileno()  # the program's own code: called once, here instead of there
+            args = (number, *args[1:]) if isinstance(number, int) else args
+        found = _described(begin, self, args, kw)
+        if found is None:
             return original(self, *args, **kw)
+        told, call = found
         if call is None:
             return original(self, *args, **kw)
         try:
@@ -157,12 +236,9 @@ def _hook_interest(original, operation, with_poller):
 
 def _hook_close(original):
     def close(self):
-        try:
-            fd = self.fileno()
-        except Exception:
-            return original(self)  # closed already
-        if not core.recorder.sockets.knows(fd):
-            return original(self)  # it never watched anything: `selectors` tries one at its import
+        fd = _described(self.fileno)
+        if fd is None or not core.recorder.sockets.knows(fd):
+            return original(self)  # closed already, or it never watched anything: `selectors` tries one at its import
         call = core.begin_call(_OPERATIONS["close"], fd, _NOTHING, -1)
         core.recorder.sockets.leave_number(fd)
         try:

@@ -229,3 +229,29 @@ def test_an_evaluated_string_a_zip_and_a_deleted_file_are_sites_too(record: Reco
         eval("a.send(b'y')")
     """))  # fmt: skip
     assert [row["result"] for row in gone.calls()] == [1, 1]
+
+
+def without_frames_of_ours(text: str) -> str:
+    """Take the agent's frames, which the Python core cannot hide, out of printed tracebacks."""
+    kept, ours = [], False
+    for line in text.splitlines():
+        if line.startswith('  File "'):
+            ours = "/recorder/agent/" in line
+        elif not line.startswith("    "):
+            ours = False
+        if not ours:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+@pytest.mark.parametrize("version", ["this", "3.8", "3.13"])
+def test_exceptions_come_with_the_context_and_traceback_that_they_have_without_us(record: Recorder, version: str) -> None:
+    python = interpreter(version)
+    done = record(PROGRAMS / "raising.py", python=python)
+    plain = bare(python, PROGRAMS / "raising.py", cwd=record.folder)
+    assert plain.returncode == 0 and done.status == 0, (plain, done)
+    assert plain.stdout.count("Traceback") > 25 and plain.stdout.endswith("True True 1 1 2\nTrue 2\n")
+    if done.run["core"] == "python":
+        assert without_frames_of_ours(done.out) == without_frames_of_ours(plain.stdout)
+    else:
+        assert done.out == plain.stdout
