@@ -15,8 +15,8 @@ import sys
 import time
 
 from . import layout
-from .outcomes import failure
 from .lookalike import veil
+from .outcomes import failure
 from .sites import Sites
 from .sockets import Entry, Numbers, Sockets
 from .tape import Tape
