@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def command(references: Sequence[str], align: Literal["exchange", "clock"], width: int | None, as_json: bool) -> None:
     """Put runs on one axis and compare what they cost.
 
-    Draws the lanes above each other, then a table, then in words: who was blocked in which call for
-    how long, how many calls did nothing, who waited for whom, and what it cost. One file alone
-    means all of its runs.
+    Draws the lanes above each other, the phases of each run (waiting for data, copying it), then a
+    table, then in words: who was blocked in which call for how long, how many calls did nothing,
+    who waited for whom, and what it cost. One file alone means all of its runs.
 
     \b
     Example:

@@ -338,6 +338,7 @@ class _Session:
         _, status, self.rusage = os.wait4(self.program.pid, 0)
         self.status = os.waitstatus_to_exitcode(status)
         self.program.returncode = self.status
+        self._sample_switches()
 
     def _limits(self, now: float, deadline: float | None) -> None:
         if not self.endings and not self.ended_by:
@@ -409,6 +410,13 @@ class _Session:
                 found = thread_sample(process.pid, native_id)
                 if found is not None:
                     self._insert_sample(process, process.bases.thread + number, {"run_ns": found.run_ns})
+
+    def _sample_switches(self) -> None:
+        """Note the kernel's own totals for a program without children: threads that came and went between two looks are in them."""
+        known = [*self.drain.processes, *self.drain.ended]
+        if [process.pid for process in known] == [self.program.pid] and not self.drain.unrecorded:
+            switches = {"voluntary_switches": self.rusage.ru_nvcsw, "involuntary_switches": self.rusage.ru_nivcsw}
+            self._insert_sample(known[0], None, switches)
 
     def _insert_sample(self, process: Process, thread_id: int | None, values: dict[str, Any]) -> None:
         self.writer.insert(

@@ -9,12 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .values import FAILED, Exchange, Story, Window
+from .phases import Phases, phases_of
+from .values import FAILED, Exchange, Story, Usage, Window
 from .waits import Wait, find_waits
+
+MANY = 4
+"""So many runs are told in brief: one lane, one row and one sentence for each."""
 
 _OTHER_FAILURES = FAILED - {"reset", "interrupted", "cancelled"}
 Align = Literal["clock", "exchange"]
-Unit = Literal["ns", "calls", "share", "answers"]
+Unit = Literal["ns", "calls", "share", "answers", "bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Comparison:
         latencies: per client, one for each story.
         pairs: exchanges, aligned by client and number.
         waits: per story, who waited for whom.
+        phases: per story, where its time went.
     """
 
     stories: tuple[Story, ...]
@@ -73,6 +78,7 @@ class Comparison:
     latencies: tuple[tuple[str, tuple[Latency, ...]], ...]
     pairs: tuple[Pair, ...]
     waits: tuple[tuple[Wait, ...], ...]
+    phases: tuple[Phases, ...] = ()
 
     def window(self, index: int) -> Window:
         """Return what the axis covers of a story, in its own run time."""
@@ -99,7 +105,8 @@ def compare_stories(stories: Sequence[Story], titles: Sequence[str] | None = Non
         stories=tuple(stories), titles=_titles(titles or [story.facts.name for story in stories]), axis=Window(0, end_ns),
         offsets_ns=tuple(offsets), align="exchange" if align == "exchange" and anchor is not None else "clock",
         anchor=(anchor.client, anchor.n) if align == "exchange" and anchor is not None else None, figures=_figures(stories),
-        latencies=_latencies(stories, pairs), pairs=pairs, waits=tuple(find_waits(story) for story in stories))
+        latencies=_latencies(stories, pairs), pairs=pairs, waits=tuple(find_waits(story) for story in stories),
+        phases=tuple(phases_of(story) for story in stories))
 
 
 def _anchor(pairs: Sequence[Pair]) -> tuple[Pair | None, list[int]]:
@@ -166,6 +173,9 @@ def _figures(stories: Sequence[Story]) -> tuple[Figure, ...]:
     def per_answer(story: Story) -> float | None:
         return ratio(story.cpu.ns, overall[id(story)].answers) if story.cpu else None
 
+    def used(value: Callable[[Usage], int | None]) -> Callable[[Story], float | None]:
+        return lambda story: value(story.usage) if story.usage else None
+
     rows: list[tuple[str, str, Unit, Callable[[Story], float | None]]] = [
         ("duration", "duration", "ns", lambda story: story.end_ns),
         ("calls", "calls", "calls", lambda story: story.facts.calls),
@@ -177,6 +187,9 @@ def _figures(stories: Sequence[Story]) -> tuple[Figure, ...]:
         ("cpu_per_answer", "CPU per exchange", "ns", per_answer),
         ("median", "answer latency, median", "ns", lambda story: overall[id(story)].median_ns),
         ("p99", "answer latency, p99", "ns", lambda story: overall[id(story)].p99_ns),
+        ("switches", "gave up the CPU to wait", "calls", used(lambda usage: usage.voluntary_switches)),
+        ("preempted", "was taken off the CPU", "calls", used(lambda usage: usage.involuntary_switches)),
+        ("memory", "memory, most", "bytes", used(lambda usage: usage.peak_rss_bytes)),
         ("eofs", "ends of stream", "calls", outcomes(lambda outcome, _: outcome == "eof")),
         ("resets", "resets", "calls", outcomes(lambda outcome, _: outcome == "reset")),
         ("errors", "other failed calls", "calls",

@@ -34,6 +34,7 @@ def story_json(story: Story) -> dict[str, Any]:
         "counts": [asdict(count) for count in story.counts],
         "cpu": asdict(story.cpu) if story.cpu else None,
         "model": model_json(story.model),
+        "usage": asdict(story.usage) if story.usage else None,
     }
 
 
@@ -79,6 +80,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
                                       for title, exchange in zip(comparison.titles, pair.exchanges, strict=True)}}
                       for pair in comparison.pairs],
         "waits": {title: [asdict(wait) for wait in waits] for title, waits in zip(comparison.titles, comparison.waits, strict=True)},
+        "phases": {title: {**asdict(phases), "wait_ns": phases.wait_ns, "copy_ns": phases.copy_ns, "program_ns": phases.program_ns}
+                   for title, phases in zip(comparison.titles, comparison.phases, strict=True)},
         "sentences": list(sentences(comparison)),
         "stories": [story_json(story) for story in comparison.stories],
     }

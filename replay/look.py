@@ -53,6 +53,7 @@ class Glyphs:
     ends: str
     fails: str
     unfinished: str
+    upright: str
     waits: str
     answered: str
     unanswered: str
@@ -60,8 +61,8 @@ class Glyphs:
     ellipsis: str
 
 
-_UNICODE = Glyphs("━", "╍", ("·", "░", "▒", "▓"), "●", "▪", "─", "├", "┤", "┼", "○", "✗", "▶", "≈", "✓", "!", ("├", "┬", "─"), "…")
-_ASCII = Glyphs("#", "=", (".", ":", "%", "@"), "o", "'", "-", "[", "]", "I", "e", "X", ">", "~", "+", "!", ("|", "+", "-"), "...")
+_UNICODE = Glyphs("━", "╍", ("·", "░", "▒", "▓"), "●", "▪", "─", "├", "┤", "┼", "○", "✗", "▶", "┃", "≈", "✓", "!", ("├", "┬", "─"), "…")
+_ASCII = Glyphs("#", "=", (".", ":", "%", "@"), "o", "'", "-", "[", "]", "I", "e", "X", ">", "|", "~", "+", "!", ("|", "+", "-"), "...")
 
 STYLES = {
     "blocked": "red", "fruitless": "yellow", "moved": "bold green", "other": "blue", "idle": "dim", "opens": "cyan", "closes": "cyan",

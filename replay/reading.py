@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ..traces import Run, Trace, TraceError, named_queries
-from .values import KINDS, MARKED, Count, Cpu, Exchange, Kind, Mark, Site, Span, Window, class_of, moved_bytes
+from .values import KINDS, MARKED, Count, Cpu, Exchange, Kind, Mark, Site, Span, Usage, Window, class_of, moved_bytes
 
 MAX_ID = 2**63 - 1
 
@@ -247,11 +247,23 @@ class Reader:
                     row["thread_id"], taken_ns))
         return tuple(seen), "server" if seen else "nobody"
 
-    def cpu(self) -> Cpu | None:
-        """Return the CPU time of the program from its first listen on; None where nothing was sampled."""
+    @cached_property
+    def _first_listen_ns(self) -> int | None:
         listens = any(count.operation == "listen" and count.outcome == "ok" for count in self.counts)
         found = self._named("first_listen_of_run", first=self.extent.first_id, last=self.extent.last_id) if listens else []
-        from_ns = found[0]["started_ns"] if found else None
+        return found[0]["started_ns"] if found else None
+
+    @cached_property
+    def _samples(self) -> dict[int, list[Any]]:
+        """Rows of samples by process."""
+        processes: dict[int, list[Any]] = {}
+        for row in self._named("samples_of_run"):
+            processes.setdefault(row["process_id"], []).append(row)
+        return processes
+
+    def cpu(self) -> Cpu | None:
+        """Return the CPU time of the program from its first listen on; None where nothing was sampled."""
+        from_ns = self._first_listen_ns
         total_ns, last_ns, first_ns, exact, seen = 0, 0, MAX_ID, True, False
         for points, started_ns, exact_here in self._cpu_points():
             base = points[0][1] if from_ns is None else _cpu_at(points, from_ns, started_ns)
@@ -261,16 +273,31 @@ class Reader:
         return Cpu(total_ns, first_ns if from_ns is None else from_ns, last_ns, from_ns is not None, exact) if seen else None
 
     def _cpu_points(self) -> Iterator[tuple[list[tuple[int, int]], int | None, bool]]:
-        processes: dict[int, list[Any]] = {}
-        for row in self._named("samples_of_run"):
-            processes.setdefault(row["process_id"], []).append(row)
-        for rows in processes.values():
+        for rows in self._samples.values():
             points = [(row["at_ns"], row["run_ns"]) for row in rows if row["run_ns"] is not None]
             exact = bool(points)
             if not exact:
                 points = [(row["at_ns"], (row["user_ns"] or 0) + (row["system_ns"] or 0)) for row in rows if row["user_ns"] is not None]
             if points:
                 yield points, rows[0]["started_ns"], exact
+
+    def usage(self) -> Usage | None:
+        """Return context switches and memory of all processes together; None where nothing was sampled."""
+        if not self._samples:
+            return None
+        peaks = [max((row["rss_bytes"] or 0 for row in rows), default=0) for rows in self._samples.values()]
+        return Usage(self._switches("voluntary_switches"), self._switches("involuntary_switches"), sum(peaks) or None)
+
+    def _switches(self, column: str) -> int | None:
+        """Return how far a count went from the first listen on; a look that saw fewer threads counts for nothing."""
+        from_ns, total, seen = self._first_listen_ns, 0, False
+        for rows in self._samples.values():
+            points = [(row["at_ns"], row[column]) for row in rows if row[column] is not None]
+            if points:
+                base = points[0][1] if from_ns is None else _cpu_at(points, from_ns, rows[0]["started_ns"])
+                total += max(0, max(count for _, count in points) - base)
+                seen = True
+        return total if seen else None
 
     def _span(self, row: Any) -> Span:
         operation, layer = self._operations.get(row["operation_id"], ("?", "other"))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .compare import Comparison
+from .compare import MANY, Comparison
+from .in_brief import in_brief
 from .values import Standstill, Story
 from .waits import Wait
 from .words import brief, counted, duration, percent
@@ -17,12 +18,15 @@ MOST_WAITS = 4
 
 
 def sentences(comparison: Comparison) -> tuple[str, ...]:
-    """Return what is worth saying about each run, then about them together."""
+    """Return what is worth saying about each run, in one sentence where they are many; then about them together."""
     said: list[str] = []
     comparison = replace(comparison, titles=tuple(brief(title) for title in comparison.titles))
-    for story, title, waits in zip(comparison.stories, comparison.titles, comparison.waits, strict=True):
-        said += _of_one(story, title)
-        said += _of_waits(waits, title)
+    many = len(comparison.stories) >= MANY
+    for index, (story, title, waits) in enumerate(zip(comparison.stories, comparison.titles, comparison.waits, strict=True)):
+        if many:
+            said += [in_brief(comparison, index), *_of_half_blocking(story, title)]
+        else:
+            said += [*_of_one(story, title), *_of_waits(waits, title)]
     said += _of_latency(comparison)
     said += _of_cost(comparison)
     said += _of_trust(comparison)

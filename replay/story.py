@@ -66,7 +66,7 @@ def load_story(
             more_sockets=more_sockets, more_threads=more_threads, calls=tuple(calls), complete=complete, more_calls=more_calls,
             standstills=still.ranked(), blocked_threads=len(still.threads), spins=spins, gaps=gaps,
             exchanges=exchanges, measured_by=measured_by, counts=reader.counts, cpu=reader.cpu(), model=load_model(trace, run),
-            names=lanes.names,
+            names=lanes.names, usage=reader.usage(),
             closings={id_: row["closed_ns"] for id_, row in reader.sockets.items() if row["closed_ns"] is not None})
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error
@@ -201,4 +201,6 @@ def _facts(reader: Reader) -> Facts:
         run_id=run.id, name=run.name, model=run.model, command=tuple(command_words(run)), python=run.python, core=run.core,
         started_at=run.started_at, duration_ns=run.duration_ns, exit_status=run.exit_status, ended_by=run.ended_by,
         call_cost_ns=run.call_cost_ns, calls=sum(count.calls for count in reader.counts), lost=run.calls_lost,
-        blind_spots=tuple(blind_spots(run)), fruitless=kinds["fruitless"][0], blocked_ns=kinds["blocked"][1])
+        blind_spots=tuple(blind_spots(run)), fruitless=kinds["fruitless"][0], blocked_ns=kinds["blocked"][1],
+        kind_calls=(kinds["blocked"][0], kinds["fruitless"][0], kinds["moved"][0], kinds["other"][0]),
+        kind_ns=(kinds["blocked"][1], kinds["fruitless"][1], kinds["moved"][1], kinds["other"][1]))

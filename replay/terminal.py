@@ -149,7 +149,7 @@ def _draw_story(page: Page, story: Story, axis: Axis, frame: Frame, look: Look) 
             page.line((title, styled("quiet")))
         for row in rows:
             used.update(glyph for glyph, _ in row.glyphs)
-            page.line(f"  {fit(row.name, frame.names, look.glyphs.ellipsis)} ", *_padded(row, frame, look))
+            page.line(f"  {fit(row.name, frame.names, look.glyphs.ellipsis)} ", *padded(row, frame, look))
         if more:
             page.line((f"  {more}", styled("quiet")))
 
@@ -167,7 +167,8 @@ def _draw_story(page: Page, story: Story, axis: Axis, frame: Frame, look: Look) 
     return used
 
 
-def _padded(row: Row, frame: Frame, look: Look) -> list[Piece]:
+def padded(row: Row, frame: Frame, look: Look) -> list[Piece]:
+    """Return a row's glyphs and words, each as wide as the frame has it."""
     return [*pieces(row.glyphs), (" " * (frame.glyphs - len(row.glyphs)) + "  ", ""),
             (fit(row.words, frame.words, look.glyphs.ellipsis), styled("quiet"))]
 

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from .compare import Comparison, Figure, Latency
+from .compare import MANY, Comparison, Figure, Latency
 from .lanes import legend
 from .look import Look, Page, styled
 from .sentences import ordinal, sentences
 from .terminal import draw
-from .words import brief, command_words, counted, duration, ending, fit, percent, visible
+from .terminal_many import draw_many, draw_rows, moved_words
+from .terminal_phases import draw_phases
+from .words import brief, command_words, counted, duration, ending, fit, percent, size, visible
 
 MOST_CLIENTS = 8
 
@@ -27,25 +29,40 @@ def render_compare(comparison: Comparison, look: Look) -> str:
         look: of the screen.
     """
     page = Page(look)
-    titles = [f"{brief(title)}  {visible(command_words(story.facts))}: {counted(story.facts.calls, 'call')}, {ending(story.facts)}"
-              for story, title in zip(comparison.stories, comparison.titles, strict=True)]
-    windows = [comparison.window(index) for index in range(len(comparison.stories))]
-    used = draw(page, comparison.stories, windows, look, titles, comparison.axis)
+    many = len(comparison.stories) >= MANY
+    used = draw_many(page, comparison, look) if many else _draw_few(page, comparison, look)
     page.line("")
     for entry in legend(used, look):
         page.line(*entry)
     if comparison.anchor is not None:
         client, n = comparison.anchor
-        shifted = [f"{visible(title)} by {duration(-offset_ns)}" for title, offset_ns in
-                   zip(comparison.titles, comparison.offsets_ns, strict=True) if offset_ns]
-        page.wrapped(f"Aligned at {ordinal(n)} request of {visible(client)}"
-                     + (f": moved to the right are {', '.join(shifted)}" if shifted else "") + ".")
+        moved = moved_words(comparison) if many else _each_moved(comparison)
+        page.wrapped(f"Aligned at {ordinal(n)} request of {visible(client)}{moved}.")
     page.line("")
-    _table(page, comparison, look)
+    draw_phases(page, comparison, look)
+    page.line("")
+    if many:
+        draw_rows(page, comparison, look)
+    else:
+        _table(page, comparison, look)
     page.line("")
     for sentence in sentences(comparison):
         page.wrapped(f"{'*' if look.ascii else '•'} {visible(sentence)}", indent=2)
     return page.text()
+
+
+def _draw_few(page: Page, comparison: Comparison, look: Look) -> set[str]:
+    """Draw all lanes of each run under a line of its own; return the glyphs in use."""
+    titles = [f"{brief(title)}  {visible(command_words(story.facts))}: {counted(story.facts.calls, 'call')}, {ending(story.facts)}"
+              for story, title in zip(comparison.stories, comparison.titles, strict=True)]
+    windows = [comparison.window(index) for index in range(len(comparison.stories))]
+    return draw(page, comparison.stories, windows, look, titles, comparison.axis)
+
+
+def _each_moved(comparison: Comparison) -> str:
+    shifted = [f"{visible(title)} by {duration(-offset_ns)}"
+               for title, offset_ns in zip(comparison.titles, comparison.offsets_ns, strict=True) if offset_ns]
+    return f": moved to the right are {', '.join(shifted)}" if shifted else ""
 
 
 def _table(page: Page, comparison: Comparison, look: Look) -> None:
@@ -103,6 +120,8 @@ def _figure(figure: Figure, index: int) -> str:
         return duration(value) if value else "0"
     if figure.unit == "share":
         return percent(value)
+    if figure.unit == "bytes":
+        return size(int(value))
     return f"{value:,.0f}"
 
 

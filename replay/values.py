@@ -259,8 +259,17 @@ class Cpu:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Context switches of the program from its first listen (else its first sample) on, and the most memory it held."""
+
+    voluntary_switches: int | None
+    involuntary_switches: int | None
+    peak_rss_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a run as a whole."""
+    """What is known of a run as a whole; `kind_calls` and `kind_ns` are calls and time in them, per class of KINDS."""
 
     run_id: int
     name: str
@@ -278,6 +287,8 @@ class Facts:
     blind_spots: tuple[str, ...]
     fruitless: int
     blocked_ns: int
+    kind_calls: Counts = (0, 0, 0, 0)
+    kind_ns: Counts = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +333,7 @@ class Story:
     model: RunModel | None = None
     names: dict[int, str] = field(default_factory=dict)
     closings: dict[int, int] = field(default_factory=dict)
+    usage: Usage | None = None
 
     @property
     def recording_ns(self) -> int | None:

@@ -61,7 +61,8 @@ def find_waits(story: Story) -> tuple[Wait, ...]:
         causes: dict[tuple[str, str, int | None, Site | None], int] = {}
         for how, span in threads.hold_ups(serving, exchange.sent_ns, end_ns):
             held_ns = min(span.ended_ns, end_ns) - max(span.started_ns, exchange.sent_ns)
-            if held_ns > 0 and _is_foreign(span, exchange):
+            # A wait for readiness waits for this request, too: that it took long to return is nobody's fault.
+            if held_ns > 0 and not (how == "blocked" and span.layer == "wait") and _is_foreign(span, exchange):
                 key = (how, span.operation, span.socket_id, span.site)
                 causes[key] = causes.get(key, 0) + held_ns
         if not causes:

@@ -7,6 +7,7 @@ one thing at once, `cyd` resets. The blocking server serves one connection after
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sockreel.tests.synthetic import MS, US, Recording, RunBuilder, S, Site
 
@@ -115,3 +116,42 @@ def nonblocking(recording: Recording) -> None:
     for at_ms, run_ms in ((10, 30), (1000, 950), (2000, 1900)):
         run.sample(at_ms * MS, run_ms * MS)
     run.finish(2 * S, 130, "interrupt")
+
+
+def models(path: Path) -> Path:
+    """Make a trace of six servers that all answer `ada` and `ben` once, each in its model's way, and return its path."""
+    with Recording(path) as recording:
+        for name, model in (("blocking", "blocking"), ("blocking_measured", "blocking"), ("select", "multiplexing"),
+                            ("nonblocking", "nonblocking"), ("signal_driven", "signal-driven"), ("silent", "asynchronous")):
+            run = recording.run(name, model=model)
+            if name != "silent":
+                _serve(run, name)
+            run.sample(100 * MS, 20 * MS, voluntary_switches=4, involuntary_switches=1, rss_bytes=13_000_000)
+            run.sample(S, 30 * MS, voluntary_switches=20, involuntary_switches=3, rss_bytes=14_000_000)
+            run.sample(S, voluntary_switches=25, involuntary_switches=4)
+            run.finish(S)
+    return path
+
+
+def _serve(run: RunBuilder, name: str) -> None:
+    """Answer ada at 200 ms and ben at 400 ms, who has asked at 300 ms where the server blocks."""
+    thread = run.thread()
+    listener = run.socket(3, "listener", local="127.0.0.1:8000")
+    run.call(thread, "listen", listener, at_ns=100 * MS, asked=5)
+    for number, (client, at_ns) in enumerate((("ada", 200 * MS), ("ben", 400 * MS))):
+        connection = _connection(run, listener, 4 + number, 50001 + number, at_ns - 90 * MS, at_ns + 60 * MS)
+        begun_ns, ready_ns = at_ns - 80 * MS, at_ns - 20 * US
+        if name.startswith("blocking"):
+            known: dict[str, Any] = {"ready_ns": ready_ns, "ready_source": "kernel"} if name == "blocking_measured" else {}
+            run.call(thread, "recv", connection, at_ns=begun_ns, duration_ns=80 * MS, result=5, site=RECV, **known)
+        else:
+            if name == "nonblocking":
+                run.spin(thread, "recv", connection, at_ns=begun_ns, until_ns=at_ns - US, every_ns=100 * US)
+            else:
+                wait = "select" if name == "select" else "pause"
+                run.call(thread, wait, at_ns=begun_ns, duration_ns=80 * MS, result=1, layer="wait")
+            run.call(thread, "recv", connection, at_ns=at_ns, duration_ns=4 * US, result=5, timeout_ns=0)
+        sent = run.call(thread, "sendall", connection, at_ns=at_ns + 10 * US, duration_ns=6 * US, result=5)
+        asked_ns = 300 * MS if client == "ben" and name == "blocking" else ready_ns
+        run.exchange(client, 1, connection, sent_ns=asked_ns, answered_ns=at_ns + 20 * US, sent_bytes=5, answered_bytes=5,
+                     first_call_id=sent, last_call_id=sent)
