@@ -138,7 +138,7 @@ def _copying(story: Story) -> tuple[str, ...]:
         if moved_bytes(count.operation, count.outcome, count.bytes):
             found[count.operation] += count.calls
     # A receive before a send, as data goes.
-    return tuple(sorted(found, key=lambda operation: (operation.startswith("send"), -found[operation])))
+    return tuple(sorted(found, key=lambda operation: (operation.startswith(("send", "write")), -found[operation])))
 
 
 def _threads_ns(story: Story) -> int | None:
