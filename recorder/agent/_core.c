@@ -28,7 +28,7 @@
 #define CELL_DATA_BYTES 92
 #define NOTE_PAYLOAD 7
 enum { STATE_OPEN = 1, STATE_COMPLETE = 2, STATE_VOID = 3 };
-enum { WOULD_BLOCK = 1, OK = 2, END_OF_STREAM = 4, INTERRUPTED = 12, FAILED = 14 };
+enum { WOULD_BLOCK = 1, OK = 2, END_OF_STREAM = 4, WANT_READ = 6, WANT_WRITE = 7, INTERRUPTED = 12, FAILED = 14 };
 enum { ASK_NOTHING, ASK_NUMBER, ASK_BUFFER, ASK_READ, ASK_PYTHON };
 enum { FINISH_NOTHING, FINISH_BYTES, FINISH_COUNT, FINISH_ALL, FINISH_PYTHON };
 
@@ -404,6 +404,7 @@ typedef struct {
     Clock clock;
     PyTypeObject *entry_type, *thread_type;
     PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address;
+    PyObject *want_read, *want_write; /* exceptions of `ssl`, or NULL: looking one up by its name takes longer than the call */
 } Core;
 
 #define CORE_OBJECTS(DO) \
@@ -881,6 +882,10 @@ failed(Method *self, Call *call, int64_t ended_ns)
         complete(call, ended_ns, NOTHING, 11, WOULD_BLOCK);
         return;
     }
+    if (self->through && PyErr_Occurred() && (PyErr_Occurred() == self->core->want_read || PyErr_Occurred() == self->core->want_write)) {
+        complete(call, ended_ns, NOTHING, 0, PyErr_Occurred() == self->core->want_read ? WANT_READ : WANT_WRITE);
+        return;
+    }
     PyErr_Fetch(&type, &value, &trace);
     if (call->timeout_ns == 0 && type == PyExc_BlockingIOError && value && (PyObject *)Py_TYPE(value) == type) {
         PyObject *code = ((PyOSErrorObject *)value)->myerrno;
@@ -1320,6 +1325,17 @@ Core_remember(Core *self, PyObject *args)
 }
 
 static PyObject *
+Core_wants(Core *self, PyObject *args)
+{
+    PyObject *want_read, *want_write;
+    if (!PyArg_ParseTuple(args, "OO", &want_read, &want_write))
+        return NULL;
+    Py_XSETREF(self->want_read, Py_NewRef(want_read));
+    Py_XSETREF(self->want_write, Py_NewRef(want_write));
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 Core_forget(Core *self, PyObject *id)
 {
     void *sock = PyLong_AsVoidPtr(id);
@@ -1384,6 +1400,8 @@ static int
 Core_traverse(Core *self, visitproc visit, void *arg)
 {
     CORE_OBJECTS(VISIT)
+    Py_VISIT(self->want_read);
+    Py_VISIT(self->want_write);
     Py_VISIT(self->entry_type);
     Py_VISIT(self->thread_type);
     for (size_t at = 0; at < self->entries.size; at++)
@@ -1397,6 +1415,8 @@ static int
 Core_clear(Core *self)
 {
     CORE_OBJECTS(CLEAR)
+    Py_CLEAR(self->want_read);
+    Py_CLEAR(self->want_write);
     Py_CLEAR(self->entry_type);
     Py_CLEAR(self->thread_type);
     forget_all(self);
@@ -1418,6 +1438,7 @@ static PyMethodDef Core_methods[] = {
     {"next_call", (PyCFunction)Core_next_call, METH_NOARGS, "Return the next slot's number."},
     {"next_cell", (PyCFunction)Core_next_cell, METH_NOARGS, "Return the next cell's number."},
     {"remember", (PyCFunction)Core_remember, METH_VARARGS, "Keep the Entry of a socket object."},
+    {"wants", (PyCFunction)Core_wants, METH_VARARGS, "Know the exceptions of TLS that wants to read or write first."},
     {"forget", (PyCFunction)Core_forget, METH_O, "Drop the Entry of the object with this id."},
     {"entry", (PyCFunction)Core_entry, METH_O, "Return the Entry of the object with this id, or None."},
     {"method", (PyCFunction)(void (*)(void))Core_method, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, "Return a recording method."},

@@ -171,6 +171,8 @@ def install(ssl, recorder):
         else:
             method = _python_method(original, operations, ask, finish)
         set_on_sealed_type(connection, name, method)
+    if recorder.core is not None:
+        recorder.core.wants(ssl.SSLWantReadError, ssl.SSLWantWriteError)
     channels = Channels()
     for cls, name, observed in ((classes._SSLContext, "_wrap_bio", _hook_wrap_bio), (classes.MemoryBIO, "write", _hook_write)):
         original = vars(cls)[name]
