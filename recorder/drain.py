@@ -21,6 +21,7 @@ from .folded import write_changes
 from .folding import Folding
 from .journal import Journal
 from .numbering import Numbering
+from .origins import Life, Origins
 from .process import Process
 from .tally import LevelRow, Tally
 from .tape import Note, TapeReader, slot_columns
@@ -68,6 +69,7 @@ class Drain:
         self.seen: set[str] = set()
         self.children: dict[int, tuple[int, str, str, list[str]]] = {}
         self.numbering = Numbering(writer, start_ns)
+        self.origins = Origins()
 
     def run_ns(self) -> int:
         """Return the run's clock now."""
@@ -312,6 +314,10 @@ class Drain:
             process.sockets.setdefault(note.key, {}).update(changes)
             self.writer.update("sockets", bases.socket + note.key, **changes)
             self._note_listener(process, note.key)
+        elif note.kind == layout.NOTE_PAIR:
+            ends = bases.socket + note.key, bases.socket + int(fields[0])
+            self.writer.update("sockets", ends[0], pair_id=ends[1])
+            self.writer.update("sockets", ends[1], pair_id=ends[0])
         elif note.kind == layout.NOTE_CLOSED:
             process.open_sockets.discard(note.key)
             process.sockets.pop(note.key, None)
@@ -344,6 +350,8 @@ class Drain:
                 owner = next((p for p in [*self.processes, *self.ended] if p.reader.head.name == told["origin_tape"]), None)
                 origin_base = owner.bases.socket if owner else -1
             origin_id = origin_base + int(told["origin_socket"]) if origin_base >= 0 else None
+        opened_ns, inode = int(told["opened_ns"]) - self.start_ns, int(told["inode"])
+        life = self.origins.trace_back(inode, Life(base + number, process.id, int(told["fd"]), opened_ns, told["origin"], origin_id))
         self.writer.insert(
             "sockets",
             id=base + number,
@@ -356,10 +364,12 @@ class Drain:
             local=told["local"] or None,
             peer=told["peer"] or None,
             parent_id=base + int(told["parent"]) if int(told["parent"]) else None,
-            origin=told["origin"],
-            origin_id=origin_id,
-            opened_ns=int(told["opened_ns"]) - self.start_ns,
+            origin=life.origin,
+            origin_id=life.origin_id,
+            opened_ns=opened_ns,
         )
+        for child in self.origins.children_of(inode, life):
+            self.writer.update("sockets", child.id, origin=child.origin, origin_id=child.origin_id)
         process.open_sockets.add(number)
         process.sockets[number] = told
         self._note_listener(process, number)

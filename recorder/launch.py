@@ -154,6 +154,13 @@ def environment(tape: Path, mine: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     return changed
 
 
+def _as_activated(arguments: Sequence[str]) -> list[str]:
+    """Return a command that finds its own number where socket activation (sd_listen_fds(3)) gave us ours."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return list(arguments)
+    return ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *arguments]
+
+
 def start(command: Command, tape: Path, silent: bool = False) -> subprocess.Popen[bytes]:
     """Start the program with our standard streams, in our process group.
 
@@ -168,7 +175,8 @@ def start(command: Command, tape: Path, silent: bool = False) -> subprocess.Pope
     try:
         # Descriptors that the user's shell opened for the program stay open; ours are close-on-exec.
         nowhere = subprocess.DEVNULL if silent else None
-        return subprocess.Popen(command.arguments, env=environment(tape, os.environb), close_fds=False, stdin=nowhere, stdout=nowhere)
+        env = environment(tape, os.environb)
+        return subprocess.Popen(_as_activated(command.arguments), env=env, close_fds=False, stdin=nowhere, stdout=nowhere)
     except FileNotFoundError as error:
         if shutil.which(command.arguments[0]):
             message = f"{command.arguments[0]} cannot be executed: the interpreter in its first line does not exist"

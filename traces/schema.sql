@@ -74,7 +74,8 @@ CREATE TABLE sockets ( -- one row per life of a file descriptor: a reused fd is 
   peer TEXT,                      -- address of the other end
   parent_id INTEGER REFERENCES sockets(id), -- the listener it was accepted from
   origin TEXT,                    -- created, accepted, inherited, duplicated, passed
-  origin_id INTEGER REFERENCES sockets(id), -- the socket it is a copy of
+  origin_id INTEGER REFERENCES sockets(id), -- the socket it is a copy of, perhaps in another process
+  pair_id INTEGER REFERENCES sockets(id), -- the other end, where socketpair made both
   opened_ns INTEGER,              -- when the recording first knew of it
   closed_ns INTEGER,              -- NULL: open when the run ended or died
   closed_by TEXT                  -- close, detach, collected, exec, exit, replaced

@@ -391,6 +391,7 @@ def passed(ancillary):
 
 def leave_fd(entry, sock):
     """Forget a descriptor before it is closed: another thread may get the same number at once."""
+    recorder.sockets.name_unbound(entry, sock)
     by_fd = recorder.sockets.by_fd
     if by_fd.get(entry.fd) is entry:
         del by_fd[entry.fd]

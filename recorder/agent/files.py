@@ -269,6 +269,18 @@ def _hook_fdopen(original, files):
     return fdopen
 
 
+def _hook_socketpair(original):
+    def socketpair(*args, **kw):
+        ends = original(*args, **kw)
+        try:
+            core.recorder.sockets.pair(*ends)
+        except Exception:
+            pass
+        return ends
+
+    return socketpair
+
+
 def install(recorder):
     """Put the recording functions of `os` in place."""
     files = recorder.files
@@ -288,3 +300,4 @@ def install_socket(socket, recorder):
     files = recorder.files
     put_in_place(socket, "close", stand_in(_hook_close(socket.close, files), socket.close))
     put_in_place(socket, "dup", stand_in(_hook_copying(socket.dup, files), socket.dup))
+    socket.socketpair = dress(_hook_socketpair(socket.socketpair), socket.socketpair)

@@ -114,6 +114,7 @@ NOTE_PAYLOAD = 7  # key: slot number. size in decimal, NUL, raw bytes
 NOTE_CHILD = 8  # key: pid. started_by, why_not, command...
 NOTE_BLIND = 9  # key: 0. sentence
 NOTE_READINESS = 10  # key: slot number. socket, interest, events (-1: none), and so on, three for each socket
+NOTE_PAIR = 12  # key: socket. the socket at its other end, where socketpair made both
 NOTE_OVER_MEMORY = 20  # key: socket. slot number of a receive whose bytes were given to TLS in memory: it has this socket's from now on
 
 SOCKET_FIELDS = (
@@ -129,6 +130,7 @@ SOCKET_FIELDS = (
     "origin_tape",
     "origin_socket",
     "opened_ns",
+    "inode",
 )
 
 OPERATIONS = {

@@ -108,6 +108,7 @@ def _got_bytes_from(entry, sock, args, kw, result, number, buffer, at, asked, en
     moved = len(data)
     core.keep_payload(number, moved, data)
     core.set_peer(buffer, at, entry, address)
+    core.recorder.sockets.name_unbound(entry, sock)
     return moved, _end_of(entry, moved, asked), 0
 
 

@@ -14,7 +14,8 @@ import time
 
 from . import layout
 
-_fstat, _get_blocking, _set_blocking, _readlink = os.fstat, os.get_blocking, os.set_blocking, os.readlink
+_fstat, _get_blocking, _set_blocking = os.fstat, os.get_blocking, os.set_blocking
+_readlink, _listdir = os.readlink, os.listdir
 _Socket = _socket.socket
 _fileno, _gettimeout, _getsockname, _getpeername = _Socket.fileno, _Socket.gettimeout, _Socket.getsockname, _Socket.getpeername
 _getsockopt = _Socket.getsockopt
@@ -124,7 +125,22 @@ class Sockets:
         """Return what a forked child must know: inode -> (name of the tape that describes it, Entry). Ours no more."""
         name = self.tape.name
         self.tape = None  # what is collected in the child concerns the parent's tape no more
-        return {**self._inherited, **{entry.inode: (name, entry) for entry in self.by_fd.values() if entry.open}}
+        # Detached ones, too: their descriptors are open, and whoever takes them knows no better.
+        return {**self._inherited, **{entry.inode: (name, entry) for entry in self.by_fd.values() if entry.family >= 0}}
+
+    def take_stock(self):
+        """Remember the sockets that the interpreter was started with: whoever made them, this process inherited them."""
+        for name in _listdir("/proc/self/fd"):
+            try:
+                status = _fstat(int(name))
+            except OSError:
+                continue  # it was that of the directory
+            if _is_socket(status.st_mode):
+                self._inherited.setdefault(status.st_ino, ("", None))
+
+    def pair(self, one, other):
+        """Note the two ends of a socket pair."""
+        self.tape.note(layout.NOTE_PAIR, self.identify(one).id, self.identify(other).id)
 
     def identify(self, sock):
         """Return the Entry of an object met for the first time."""
@@ -270,6 +286,7 @@ class Sockets:
             origin_tape,
             origin_socket,
             opened_ns,
+            entry.inode,
         )
 
     def accepted(self, listener, fd, address, sock, at_ns):
@@ -310,6 +327,11 @@ class Sockets:
                 changes += [name, value]
         if changes:
             self.tape.note(layout.NOTE_SOCKET_IS, entry.id, *changes)
+
+    def name_unbound(self, entry, sock):
+        """Note the port that the kernel gave to a socket when it first sent something."""
+        if entry.open and entry.local.endswith(":0"):
+            self.refresh(entry, sock)
 
     def close(self, entry, by, at_ns=None):
         """Note that a socket's descriptor is gone."""
@@ -412,7 +434,7 @@ class Sockets:
         kind = _FILE_KINDS.get(target) or ("pipe" if target.startswith("pipe:") else "other")
         entry = self._new(fd, inode, -1, 0, "poller" if kind == "epoll" else "other", "", "", 0)
         self.by_fd[fd] = entry
-        self.tape.note(layout.NOTE_SOCKET, entry.id, fd, kind, "", "", entry.role, "", "", 0, "created", "", 0, _monotonic_ns())
+        self.tape.note(layout.NOTE_SOCKET, entry.id, fd, kind, "", "", entry.role, "", "", 0, "created", "", 0, _monotonic_ns(), 0)
         return entry
 
     def fd_of(self, watched):

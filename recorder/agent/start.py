@@ -139,6 +139,7 @@ def start(folder):
     lookalike.draw_veil(native)
     recorder = core.Recorder(folders, describe(name, why), int(settings.get("payload", 256)), native, cost_ns)
     recorder.open()
+    recorder.sockets.take_stock()
     children.install(folder, recorder)
     files.install(recorder)
     os.register_at_fork(after_in_child=core.restart_after_fork)

@@ -86,7 +86,7 @@ def notes_on(tape: TapeReader) -> list[tuple[int, int, Any]]:
         if note.kind == layout.NOTE_THREAD:
             data = note.fields()[1:]
         elif note.kind == layout.NOTE_SOCKET:
-            data = note.fields()[:-1]
+            data = note.fields()[:-2]  # without its moment and its inode
         elif note.kind == layout.NOTE_CLOSED:
             data = note.fields()[1:]
         told.append((note.kind, note.key, data))
