@@ -55,6 +55,7 @@ def _object(figures: Statistics, tallies: list[Tally], model: RunModel) -> dict[
     from dataclasses import asdict
 
     from ..replay import model_json
+    from ..traces.report import blind_spots
 
     def plain(tally: Tally) -> dict[str, Any]:
         return {key: value for key, value in asdict(tally).items() if key != "pid" or value is not None}
@@ -74,6 +75,7 @@ def _object(figures: Statistics, tallies: list[Tally], model: RunModel) -> dict[
         "processes": [asdict(process) for process in figures.processes],
         "unfinished_calls": figures.unfinished_calls,
         "unfinished": [asdict(call) for call in figures.unfinished],
+        "blind_spots": blind_spots(figures.run),
     }
 
 
@@ -131,6 +133,7 @@ def _share(figures: Statistics) -> str:
 
 def _print_notes(figures: Statistics) -> None:
     from ..replay.words import counted, duration, percent, size, visible
+    from ..traces.report import blind_spots
     from ._screen import line
 
     run, cpu_ns = figures.run, figures.cpu_ns
@@ -161,3 +164,5 @@ def _print_notes(figures: Statistics) -> None:
             line(f"            {call.operation}{where}{peer} in {visible(call.thread)}, since {duration(call.started_ns)}{site}")
         if figures.unfinished_calls > len(figures.unfinished):
             line(f"            and {figures.unfinished_calls - len(figures.unfinished):,} more")
+    for spot in blind_spots(run):
+        line(f"not seen    {visible(spot)}", "yellow")

@@ -6,8 +6,6 @@ note becomes. Knows tape and trace; not how programs are started or ended.
 
 from __future__ import annotations
 
-import hashlib
-import linecache
 import os
 import time
 from collections.abc import Sequence
@@ -20,10 +18,12 @@ from .alive import ancestor, has_ended, open_pidfd
 from .folded import write_changes
 from .folding import Folding
 from .journal import Journal
+from .known import by_module
 from .numbering import Numbering
 from .origins import Life, Origins
 from .process import Process
 from .tally import LevelRow, Tally
+from .sources import write_site
 from .tape import Note, TapeReader, slot_columns
 
 Columns = dict[str, list[int]]
@@ -31,7 +31,6 @@ STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a 
 SMALL_STEP_CALLS = 1 << 11  # where there is little room for them
 _OPEN_SHOWN_NS = 100_000_000  # an open call this old gets a row
 _AHEAD_MOST = 200_000  # payloads held in memory: more than the little room can take
-_LARGEST_SOURCE = 4_000_000
 
 
 class Drain:
@@ -92,6 +91,9 @@ class Drain:
                 elif name.endswith(".unrecorded"):
                     self.seen.add(name)
                     self._take_unrecorded(folder / name)
+                elif name.endswith(".sub"):
+                    self.seen.add(name)
+                    self.add_blind_spot((folder / name).read_text(encoding="utf-8", errors="replace"))
         return found
 
     def _take_in(self, reader: TapeReader) -> Process:
@@ -323,7 +325,7 @@ class Drain:
             process.sockets.pop(note.key, None)
             self.writer.update("sockets", bases.socket + note.key, closed_ns=int(fields[0]) - self.start_ns, closed_by=fields[1])
         elif note.kind == layout.NOTE_SITE:
-            self._site(process, note.key, *fields)
+            write_site(self.writer, process, note.key, *fields)
         elif note.kind == layout.NOTE_ADDRESS:
             self.writer.insert("addresses", id=bases.address + note.key, text=fields[0])
         elif note.kind == layout.NOTE_CHILD:
@@ -340,6 +342,10 @@ class Drain:
             process.wrapping.begin(note.key, int(fields[0]))
         elif note.kind == layout.NOTE_BLIND:
             self.add_blind_spot(fields[0])
+        elif note.kind == layout.NOTE_EXTENSION:
+            known = by_module(fields[0])
+            if known is not None:
+                self.add_blind_spot(known.sentence)
 
     def _socket(self, process: Process, number: int, told: dict[str, str]) -> None:
         base = process.bases.socket
@@ -380,17 +386,6 @@ class Drain:
             found = (told.get("family", ""), told["local"])
             if found not in self.listening:
                 self.listening.append(found)
-
-    def _site(self, process: Process, number: int, file: str, line: str, function: str, text: str) -> None:
-        if not text:
-            text = _read_source(file)
-        lines = text.splitlines()
-        at = int(line) - 1
-        code = lines[at].strip() if 0 <= at < len(lines) else None
-        self.writer.insert("sites", id=process.bases.site + number, file=file, line=int(line), function=function, code=code)
-        if text and file not in process.sites_of_files:
-            process.sites_of_files.add(file)
-            self.writer.source(file, hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(), text)
 
     def _end(self, process: Process, closed_by: str, ended_ns: int) -> None:
         """Take in the last of a process, and say what its end did to calls and sockets."""
@@ -473,14 +468,3 @@ class Drain:
         if not self.counted_later:
             self.writer.summaries(self.tally.summary_rows())
         self.writer.update_run(calls_recorded=self.calls_recorded, calls_lost=self.calls_lost, blind_spots=json_text(self.blind_spots))
-
-
-def _read_source(file: str) -> str:
-    """Return a program's text as Python reads it, or "" where it is none."""
-    try:
-        if os.path.getsize(file) > _LARGEST_SOURCE:
-            return ""
-    except OSError:
-        return ""
-    linecache.checkcache(file)
-    return "".join(linecache.getlines(file))

@@ -48,6 +48,9 @@ def render_compare(comparison: Comparison, look: Look) -> str:
     page.line("")
     for sentence in sentences(comparison):
         page.wrapped(f"{'*' if look.ascii else '•'} {visible(sentence)}", indent=2)
+    for story, title in zip(comparison.stories, comparison.titles, strict=True):
+        for spot in story.facts.blind_spots:
+            page.wrapped(f"Not seen in {brief(title)}: {visible(spot)}", indent=2, state="fruitless")
     return page.text()
 
 

@@ -116,6 +116,7 @@ NOTE_BLIND = 9  # key: 0. sentence
 NOTE_READINESS = 10  # key: slot number. socket, interest, events (-1: none), and so on, three for each socket
 NOTE_PAIR = 12  # key: socket. the socket at its other end, where socketpair made both
 NOTE_OVER_MEMORY = 20  # key: socket. slot number of a receive whose bytes were given to TLS in memory: it has this socket's from now on
+NOTE_EXTENSION = 24  # key: 0. full name of a C extension module from outside the standard library
 
 SOCKET_FIELDS = (
     "fd",

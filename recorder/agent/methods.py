@@ -272,6 +272,15 @@ def recording(name, original, is_function, recorder):
     return Method(hooked, original)
 
 
+def recording_close(original):
+    """Return what stands in for the `close` of a C socket that a program uses as it is."""
+    operation, ask, finish, before = METHODS["_real_close"]
+    hooked = hook(original, layout.OPERATIONS[operation], ask, finish, before)
+    hooked.__name__ = "close"
+    hooked.__wrapped__ = original
+    return Method(hooked, original)
+
+
 def _native_method(recorder, original, code, ask, finish):
     native = recorder.native
     ask_kind = getattr(native, _NATIVE_ASK.get(ask, "ASK_PYTHON"))

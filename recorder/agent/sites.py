@@ -19,6 +19,7 @@ _stat, _normal, _join = os.stat, os.path.normpath, os.path.join  # the program m
 _MOST_SITES = 100_000  # a program that makes code for ever must not fill our memory
 
 PROGRAM, LIBRARY, PLUMBING = 0, 1, 2
+_passed_over = []  # folders of libraries that stand in for socket.py
 
 
 class Sites:
@@ -99,10 +100,15 @@ def _is_there(file):
     return True
 
 
+def pass_over(folder):
+    """Treat a library that stands in for socket.py as one that comes with Python."""
+    _passed_over.append(folder + os.sep)
+
+
 def _kind_of(file):
     if file.startswith(_AGENT) or file.startswith(_PLUMBING):
         return PLUMBING
-    if file.startswith("<frozen "):
+    if file.startswith("<frozen ") or (_passed_over and file.startswith(tuple(_passed_over))):
         return LIBRARY
     if file.startswith(_LIBRARY) and not file.startswith(_ADDED):
         return LIBRARY

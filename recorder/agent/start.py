@@ -66,7 +66,7 @@ class WaitForModules:
             except ValueError:
                 pass
         spec = _frozen_importlib._find_spec(name, path, target)
-        if spec is not None and spec.loader is not None and _is_library(spec.origin or ""):
+        if spec is not None and spec.loader is not None and ("." in name or _is_library(spec.origin or "")):
             spec.loader = _HookingLoader(spec.loader, spec, install)
         return spec
 
@@ -132,7 +132,7 @@ def start(folder):
     """
     settings = read_settings(folder)
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
-    from . import children, choice, core, cost, files, lookalike
+    from . import children, choice, core, cost, extensions, files, green, lookalike
 
     native, name, why = choice.choose(settings.get("core", ""))
     cost_ns = cost.measure(native)  # first of all: it leaves the core as if nothing had been
@@ -165,6 +165,7 @@ def start(folder):
     else:
         WaitInLibrary("ssl", hook_ssl)
     installs = {"socket": hook_socket, "select": hook_select}
+    extensions.install(recorder, {"greenlet._greenlet": green.expect(recorder, WaitForModules, dict(installs))})
     for name in list(installs):
         if name in sys.modules:
             installs.pop(name)(sys.modules[name])

@@ -41,6 +41,12 @@ def _start(folder, here):
     if sys.implementation.name != "cpython" or not sys.platform.startswith("linux"):
         _say(folder, "%s is %s on %s, and sockreel records CPython on Linux" % (sys.executable, sys.implementation.name, sys.platform))
         return
+    if "t" in getattr(sys, "abiflags", ""):
+        _say(folder, "%s runs without a global lock (free-threaded), and sockreel records Pythons that have one" % sys.executable)
+        return
+    if _is_here(folder):
+        _say(folder, "code in a sub-interpreter is not recorded, only that of the main one", "sub")
+        return
     try:
         package = type(sys)("_sockreel_agent")
         package.__path__ = [os.path.dirname(here)]
@@ -52,10 +58,19 @@ def _start(folder, here):
         _say(folder, "the agent could not start: %s: %s" % (type(error).__name__, error))
 
 
-def _say(folder, reason):
-    """Leave a word for the recorder: this process runs unrecorded, and why."""
+def _is_here(folder):
+    """Say whether this process, in another interpreter of it, writes a tape already: exec takes mappings away."""
     try:
-        path = os.path.join(folder, "%d.unrecorded" % os.getpid())
+        with open("/proc/self/maps", "rb") as maps:
+            return any(b" %s/" % os.fsencode(folder) in line for line in maps)
+    except Exception:
+        return False
+
+
+def _say(folder, reason, ending="unrecorded"):
+    """Leave a word for the recorder: this process runs unrecorded, and why; or what of it does (ending `sub`)."""
+    try:
+        path = os.path.join(folder, "%d.%s" % (os.getpid(), ending))
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         os.write(descriptor, reason.encode("utf-8", "replace"))
         os.close(descriptor)
