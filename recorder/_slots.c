@@ -257,7 +257,116 @@ done:
     return result;
 }
 
-static PyMethodDef methods[] = {{"aggregate", aggregate, METH_VARARGS, aggregate_doc}, {NULL, NULL, 0, NULL}};
+/* Which way bytes go in an operation: moved.py's table, one byte for each. */
+enum { NOWHERE, RECEIVES, SENDS, ENCRYPTED };
+#define MSG_PEEK_BIT 2
+
+typedef struct {
+    int64_t received, sent, spared;
+    uint32_t socket;
+    int encrypted;
+} Account;
+
+PyDoc_STRVAR(moved_doc, "moved(slots, ways)\n--\n\n"
+                        "Sum the bytes of complete slots per socket, as moved.py's `moved_slowly` does.\n\n"
+                        "Args:\n"
+                        "    slots: bytes, whole slots.\n"
+                        "    ways: 256 bytes: which way bytes go in each operation.\n\n"
+                        "Returns:\n"
+                        "    Rows of (socket, received, sent, spared, encrypted).\n\n"
+                        "Raises:\n"
+                        "    ValueError: not whole slots.\n");
+
+static PyObject *
+moved(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Py_buffer slots, ways;
+    if (!PyArg_ParseTuple(args, "y*y*", &slots, &ways))
+        return NULL;
+    PyObject *rows = NULL;
+    size_t size = 64, used = 0;
+    Account *accounts = PyMem_Calloc(size, sizeof(Account)); /* open addressing; socket 0: empty */
+    if (!accounts) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    if (slots.len % SLOT_BYTES || ways.len != MOST_OPERATIONS) {
+        PyErr_SetString(PyExc_ValueError, "whole slots and a table of 256 are wanted");
+        goto done;
+    }
+    for (Py_ssize_t at = 0; at < slots.len / SLOT_BYTES; at++) {
+        const Slot *slot = (const Slot *)((const char *)slots.buf + at * SLOT_BYTES);
+        uint16_t operation;
+        uint32_t socket;
+        memcpy(&operation, &slot->operation, sizeof operation);
+        memcpy(&socket, &slot->socket, sizeof socket);
+        int way = operation < MOST_OPERATIONS ? ((const char *)ways.buf)[operation] : NOWHERE;
+        if (way == NOWHERE || !socket)
+            continue;
+        int64_t result, asked;
+        uint32_t flags;
+        memcpy(&result, &slot->result, sizeof result);
+        memcpy(&asked, &slot->asked, sizeof asked);
+        memcpy(&flags, &slot->flags, sizeof flags);
+        int64_t spared = way == SENDS && result < 0 && asked > 0 ? asked : 0;
+        if (result <= 0 && !spared && way != ENCRYPTED)
+            continue;
+        if (way == RECEIVES && flags & MSG_PEEK_BIT)
+            continue;
+        if (2 * (used + 1) > size) {
+            Account *bigger = PyMem_Calloc(2 * size, sizeof(Account));
+            if (!bigger) {
+                PyErr_NoMemory();
+                goto done;
+            }
+            for (size_t old = 0; old < size; old++) {
+                if (!accounts[old].socket)
+                    continue;
+                size_t to = accounts[old].socket * 0x9E3779B1u & (2 * size - 1);
+                while (bigger[to].socket)
+                    to = (to + 1) & (2 * size - 1);
+                bigger[to] = accounts[old];
+            }
+            PyMem_Free(accounts);
+            accounts = bigger;
+            size *= 2;
+        }
+        size_t to = socket * 0x9E3779B1u & (size - 1);
+        while (accounts[to].socket && accounts[to].socket != socket)
+            to = (to + 1) & (size - 1);
+        Account *account = &accounts[to];
+        if (!account->socket) {
+            account->socket = socket;
+            used++;
+        }
+        if (way == RECEIVES)
+            account->received += result;
+        else if (way == SENDS)
+            account->sent += result > 0 ? result : 0;
+        else
+            account->encrypted = 1;
+        account->spared += spared;
+    }
+    rows = PyList_New(0);
+    for (size_t at = 0; rows && at < size; at++) {
+        const Account *account = &accounts[at];
+        if (!account->socket)
+            continue;
+        PyObject *row = Py_BuildValue("ILLLO", (unsigned int)account->socket, (long long)account->received, (long long)account->sent,
+                                      (long long)account->spared, account->encrypted ? Py_True : Py_False);
+        if (!row || PyList_Append(rows, row) < 0)
+            Py_CLEAR(rows);
+        Py_XDECREF(row);
+    }
+done:
+    PyMem_Free(accounts);
+    PyBuffer_Release(&slots);
+    PyBuffer_Release(&ways);
+    return rows;
+}
+
+static PyMethodDef methods[] = {
+    {"aggregate", aggregate, METH_VARARGS, aggregate_doc}, {"moved", moved, METH_VARARGS, moved_doc}, {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot slots[] = {{0, NULL}};
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT, .m_name = "_slots", .m_doc = "Counts slots; see tally.py.", .m_methods = methods, .m_slots = slots};

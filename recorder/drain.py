@@ -19,11 +19,12 @@ from .folded import write_changes
 from .folding import Folding
 from .journal import Journal
 from .known import by_module
+from .moved import Moved
 from .numbering import Numbering
 from .origins import Life, Origins
 from .process import Process
-from .tally import LevelRow, Tally
 from .sources import write_site
+from .tally import LevelRow, Tally
 from .tape import Note, TapeReader, slot_columns
 
 Columns = dict[str, list[int]]
@@ -69,6 +70,7 @@ class Drain:
         self.children: dict[int, tuple[int, str, str, list[str]]] = {}
         self.numbering = Numbering(writer, start_ns)
         self.origins = Origins()
+        self.moved = Moved()
 
     def run_ns(self) -> int:
         """Return the run's clock now."""
@@ -275,6 +277,7 @@ class Drain:
         if process.found_dead_ns is not None:
             last = slot_columns(data[-layout.SLOT_BYTES :])
             process.found_dead_ns = max(process.found_dead_ns, last["started_ns"][0] + last["duration_ns"][0] - self.start_ns)
+        self.moved.take(process.id, data)
         calls = len(data) // layout.SLOT_BYTES
         process.calls += calls
         self.calls_recorded += calls
@@ -322,7 +325,7 @@ class Drain:
             self.writer.update("sockets", ends[1], pair_id=ends[0])
         elif note.kind == layout.NOTE_CLOSED:
             process.open_sockets.discard(note.key)
-            process.sockets.pop(note.key, None)
+            self.moved.closed(process.id, note.key, process.sockets.pop(note.key, {}), fields[2:])
             self.writer.update("sockets", bases.socket + note.key, closed_ns=int(fields[0]) - self.start_ns, closed_by=fields[1])
         elif note.kind == layout.NOTE_SITE:
             write_site(self.writer, process, note.key, *fields)
@@ -377,6 +380,7 @@ class Drain:
         for child in self.origins.children_of(inode, life):
             self.writer.update("sockets", child.id, origin=child.origin, origin_id=child.origin_id)
         process.open_sockets.add(number)
+        self.moved.opened(process.id, number, told)
         process.sockets[number] = told
         self._note_listener(process, number)
 
@@ -432,6 +436,8 @@ class Drain:
         faults = sum(process.faults for process in self.ended)
         if faults:
             self.add_blind_spot(f"the agent met {faults} errors of its own: details of as many calls may be missing")
+        if self.moved.sentence() and not self.calls_lost:
+            self.add_blind_spot(self.moved.sentence())
         self._commit()
         if not self.writer.muted:
             self._write_last()

@@ -94,6 +94,7 @@ def resume(drain: Drain, same_boot: bool) -> int:
         TraceError: the journal is of another version.
     """
     writer = drain.writer
+    drain.moved.known = False  # what was counted before is gone with its recorder
     try:
         tapes = [(name, json.loads(state)) for name, state in writer.remembered("tape").items()]
         heads = {name: Head(**json.loads(state)) for name, state in writer.remembered("head").items()}

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from . import layout
+from . import kernel, layout
 from .lookalike import veil
 from .outcomes import failure
 from .sites import Sites
@@ -390,7 +390,13 @@ def passed(ancillary):
 
 
 def leave_fd(entry, sock):
-    """Forget a descriptor before it is closed: another thread may get the same number at once."""
+    """Forget a descriptor before it is closed: another thread may get the same number at once. Ask the kernel what moved."""
+    try:
+        counted = kernel.counted(entry, sock)
+        if counted is not None:
+            recorder.sockets.counted[entry.id] = counted
+    except OSError:
+        pass
     recorder.sockets.name_unbound(entry, sock)
     by_fd = recorder.sockets.by_fd
     if by_fd.get(entry.fd) is entry:

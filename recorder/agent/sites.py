@@ -19,7 +19,7 @@ _stat, _normal, _join = os.stat, os.path.normpath, os.path.join  # the program m
 _MOST_SITES = 100_000  # a program that makes code for ever must not fill our memory
 
 PROGRAM, LIBRARY, PLUMBING = 0, 1, 2
-_passed_over = []  # folders of libraries that stand in for socket.py
+_passed_over: list = []  # folders of libraries that stand in for socket.py
 
 
 class Sites:

@@ -117,6 +117,7 @@ class Sockets:
         self._by_inode = {}  # inode -> the newest Entry that is open on it
         self._by_place = {}  # (descriptor, inode) -> Entry that is open there
         self._inherited = inherited or {}  # inode -> (tape, Entry); ("", None): it came with the interpreter
+        self.counted = {}  # number of a socket that is being closed -> what kernel.counted said
         self._addresses = {}
         self._next = itertools.count(1).__next__
         self._next_address = itertools.count(1).__next__
@@ -345,7 +346,7 @@ class Sockets:
                 pass  # whoever takes the descriptor next is the same socket under another object
             else:
                 del self.by_fd[entry.fd]
-        self.tape.note(layout.NOTE_CLOSED, entry.id, at_ns or _monotonic_ns(), by)
+        self.tape.note(layout.NOTE_CLOSED, entry.id, at_ns or _monotonic_ns(), by, *self.counted.pop(entry.id, ()))
 
     def number_of_fd(self, fd):
         """Return the number of whatever is open on a descriptor, which may be no socket; 0 where nothing is."""
