@@ -26,6 +26,7 @@ from .process import Process
 from .sources import write_site
 from .tally import LevelRow, Tally
 from .tape import Note, TapeReader, slot_columns
+from .unseen import Unseen
 
 Columns = dict[str, list[int]]
 STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
@@ -65,12 +66,13 @@ class Drain:
         self._fresh = Tally()  # of what is not committed
         self._levels: list[LevelRow] = []  # settled, not committed
         self._returned: list[tuple[Process, int, bytes]] = []  # calls that stand open in the file and have returned
-        self._spots_kept = 0
+        self._spots_kept: list[str] = []
         self.seen: set[str] = set()
         self.children: dict[int, tuple[int, str, str, list[str]]] = {}
         self.numbering = Numbering(writer, start_ns)
         self.origins = Origins()
         self.moved = Moved()
+        self.unseen = Unseen(self)
 
     def run_ns(self) -> int:
         """Return the run's clock now."""
@@ -160,6 +162,11 @@ class Drain:
         if sentence not in self.blind_spots:
             self.blind_spots.append(sentence)
 
+    def replace_blind_spot(self, before: str, sentence: str) -> None:
+        """Say a blind spot anew, of which more is known now."""
+        self.blind_spots = [sentence if spot == before else spot for spot in self.blind_spots]
+        self.add_blind_spot(sentence)
+
     def step(self) -> int:
         """Read what is new and commit it.
 
@@ -190,12 +197,12 @@ class Drain:
         if self.writer.muted:
             return
         self.journal.tapes(self.processes)
-        if self._spots_kept != len(self.blind_spots):
+        if self._spots_kept != self.blind_spots:
             self.writer.update_run(blind_spots=json_text(self.blind_spots))
         self.writer.commit()
         self.tally.absorb(self._fresh)
         self._fresh, self._levels, self._returned = Tally(), [], []
-        self._spots_kept, self.calls_kept = len(self.blind_spots), self.calls_recorded
+        self._spots_kept, self.calls_kept = list(self.blind_spots), self.calls_recorded
         for process in self.processes:
             if process.kept_open != process.shown_open:
                 process.kept_open = set(process.shown_open)
@@ -381,6 +388,7 @@ class Drain:
             self.writer.update("sockets", child.id, origin=child.origin, origin_id=child.origin_id)
         process.open_sockets.add(number)
         self.moved.opened(process.id, number, told)
+        self.unseen.met(told["inode"])
         process.sockets[number] = told
         self._note_listener(process, number)
 

@@ -103,7 +103,7 @@ class Moved:
         self._accounts: dict[tuple[int, int], _Account] = {}
         self._open: dict[str, _Connection] = {}  # inode -> it
         self._closed: OrderedDict[str, _Connection] = OrderedDict()
-        self._before = _inherited_inodes()
+        self._before = inherited_inodes()
         self._unseen: list[tuple[int, str]] = []  # of connections no longer kept: bytes, peer
 
     def take(self, process: int, slots: bytes) -> None:
@@ -193,7 +193,7 @@ class Moved:
         return f"{connections} moved {total:,} bytes in calls that were not recorded (by peer: {named}{more}), as the kernel counted"
 
 
-def _inherited_inodes() -> set[str]:
+def inherited_inodes() -> set[str]:
     """Return the inodes of sockets that we hold: a program that inherits one has no part in what moved before."""
     inodes = set()
     for name in os.listdir("/proc/self/fd"):

@@ -256,6 +256,8 @@ class _Session:
         self._fold_when_large()
         self._name_unrecorded()
         self._note_beside(alive)
+        if not behind:
+            self.drain.unseen.look_when_due()
         self._crowd_step()
         self.answered = self._answer_signals(self.answered)
         self._limits(time.monotonic(), self.deadline)
