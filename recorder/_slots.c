@@ -258,13 +258,13 @@ done:
 }
 
 /* Which way bytes go in an operation: moved.py's table, one byte for each. */
-enum { NOWHERE, RECEIVES, SENDS, ENCRYPTED };
+enum { NOWHERE, RECEIVES, SENDS, UNCLEAR };
 #define MSG_PEEK_BIT 2
 
 typedef struct {
     int64_t received, sent, spared;
     uint32_t socket;
-    int encrypted;
+    int unclear;
 } Account;
 
 PyDoc_STRVAR(moved_doc, "moved(slots, ways)\n--\n\n"
@@ -273,7 +273,7 @@ PyDoc_STRVAR(moved_doc, "moved(slots, ways)\n--\n\n"
                         "    slots: bytes, whole slots.\n"
                         "    ways: 256 bytes: which way bytes go in each operation.\n\n"
                         "Returns:\n"
-                        "    Rows of (socket, received, sent, spared, encrypted).\n\n"
+                        "    Rows of (socket, received, sent, spared, unclear).\n\n"
                         "Raises:\n"
                         "    ValueError: not whole slots.\n");
 
@@ -309,7 +309,7 @@ moved(PyObject *Py_UNUSED(module), PyObject *args)
         memcpy(&asked, &slot->asked, sizeof asked);
         memcpy(&flags, &slot->flags, sizeof flags);
         int64_t spared = way == SENDS && result < 0 && asked > 0 ? asked : 0;
-        if (result <= 0 && !spared && way != ENCRYPTED)
+        if (result <= 0 && !spared && way != UNCLEAR)
             continue;
         if (way == RECEIVES && flags & MSG_PEEK_BIT)
             continue;
@@ -344,7 +344,7 @@ moved(PyObject *Py_UNUSED(module), PyObject *args)
         else if (way == SENDS)
             account->sent += result > 0 ? result : 0;
         else
-            account->encrypted = 1;
+            account->unclear = 1;
         account->spared += spared;
     }
     rows = PyList_New(0);
@@ -353,7 +353,7 @@ moved(PyObject *Py_UNUSED(module), PyObject *args)
         if (!account->socket)
             continue;
         PyObject *row = Py_BuildValue("ILLLO", (unsigned int)account->socket, (long long)account->received, (long long)account->sent,
-                                      (long long)account->spared, account->encrypted ? Py_True : Py_False);
+                                      (long long)account->spared, account->unclear ? Py_True : Py_False);
         if (!row || PyList_Append(rows, row) < 0)
             Py_CLEAR(rows);
         Py_XDECREF(row);

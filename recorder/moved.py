@@ -23,18 +23,18 @@ except ImportError:  # not built
 else:
     moved_quickly = _moved
 
-NOWHERE, RECEIVES, SENDS, ENCRYPTED = range(4)
+NOWHERE, RECEIVES, SENDS, UNCLEAR = range(4)
 _MOST_KEPT = 50_000  # connections whose sockets are all closed: a forked child may still speak of one
 _SLACK_BYTES = 2  # a FIN counts as a byte, and so does an urgent one that nobody took
 _MSG_PEEK = 2
 _MOST_NAMED = 3
-Row = tuple[int, int, int, int, bool]  # socket, received, sent, spared, encrypted
+Row = tuple[int, int, int, int, bool]  # socket, received, sent, spared, unclear
 
 
 def _way(name: str) -> int:
     name = name.removeprefix("ring_")
-    if name.startswith(("tls_", "do_handshake", "unwrap")):
-        return ENCRYPTED
+    if name.startswith(("tls_", "do_handshake", "unwrap", "splice")):
+        return UNCLEAR  # other bytes than were asked for, or either way
     if name.startswith(("recv", "read")):
         return RECEIVES
     return SENDS if name.startswith(("send", "write")) else NOWHERE
@@ -59,7 +59,7 @@ def moved_slowly(slots: bytes, ways: bytes) -> list[Row]:
         ways: of each operation.
 
     Returns:
-        Rows of (socket, received, sent, spared, encrypted). Spared: bytes offered by calls that failed, of which
+        Rows of (socket, received, sent, spared, unclear). Spared: bytes offered by calls that failed, of which
         some may have gone.
     """
     columns = slot_columns(slots)
@@ -70,13 +70,13 @@ def moved_slowly(slots: bytes, ways: bytes) -> list[Row]:
         if way == NOWHERE or not socket or (way == RECEIVES and flags & _MSG_PEEK):
             continue
         spared = asked if way == SENDS and result < 0 and asked > 0 else 0
-        if result <= 0 and not spared and way != ENCRYPTED:
+        if result <= 0 and not spared and way != UNCLEAR:
             continue
         account = found.setdefault(socket, [0, 0, 0, 0])
-        account[way - 1] += result if way != ENCRYPTED and result > 0 else 0
+        account[way - 1] += result if way != UNCLEAR and result > 0 else 0
         account[2] += spared
-        account[3] |= way == ENCRYPTED
-    return [(socket, received, sent, spared, bool(encrypted)) for socket, (received, sent, spared, encrypted) in found.items()]
+        account[3] |= way == UNCLEAR
+    return [(socket, received, sent, spared, bool(unclear)) for socket, (received, sent, spared, unclear) in found.items()]
 
 
 @dataclass
@@ -84,7 +84,7 @@ class _Account:
     received: int = 0
     sent: int = 0
     spared: int = 0
-    encrypted: bool = False
+    unclear: bool = False
 
 
 @dataclass
@@ -116,14 +116,14 @@ class Moved:
         if not self.known:
             return
         rows: Iterable[Row] = moved_quickly(slots, _WAYS) if moved_quickly is not None else moved_slowly(slots, _WAYS)
-        for socket, received, sent, spared, encrypted in rows:
+        for socket, received, sent, spared, unclear in rows:
             account = self._accounts.get((process, socket))
             if account is None:
                 account = self._accounts[process, socket] = _Account()
             account.received += received
             account.sent += sent
             account.spared += spared
-            account.encrypted |= encrypted
+            account.unclear |= unclear
 
     def opened(self, process: int, socket: int, told: dict[str, str]) -> None:
         """Take in a socket that was met."""
@@ -170,7 +170,7 @@ class Moved:
         if connection.counted is None:
             return 0
         accounts = [self._accounts[key] for key in connection.sockets if key in self._accounts]
-        if any(account.encrypted for account in accounts):
+        if any(account.unclear for account in accounts):
             return 0
         received, sent, unread = connection.counted
         more_received = received - unread - sum(account.received for account in accounts)

@@ -44,10 +44,10 @@ class Extensions:
 
 
 def _hook_exec(extensions, original):
-    def exec_dynamic(module):
-        result = original(module)
+    def exec_dynamic(*args, **kw):
+        result = original(*args, **kw)
         try:
-            extensions.met(module)
+            extensions.met(args[0])
         except Exception:
             pass
         return result

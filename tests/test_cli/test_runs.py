@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,21 @@ def test_names_and_commands_from_a_trace_cannot_drive_the_terminal(tmp_path: Pat
         said = sockreel("runs", tmp_path / "t.db", *arguments)
         assert not set("\x1b\x9b\u202e\x07") & set(said.out)
         assert "cleared" in said.out
+
+
+def test_every_command_that_shows_a_run_says_what_it_could_not_see(tmp_path: Path, sockreel: CommandLine) -> None:
+    path = tmp_path / "t.db"
+    spot = "uvloop was loaded\x1b[2J"
+    with Recording(path) as recording:
+        for label in ("one", "two"):
+            run = recording.run(label, blind_spots=json.dumps([spot] if label == "one" else []))
+            run.call(run.thread("main"), "listen", run.socket(3, "listener"), at_ns=1, duration_ns=5)
+            run.finish(1_000_000)
+    shown = "uvloop was loaded\\x1b[2J"
+    assert f"Not seen: {shown}" in sockreel("show", f"{path}#one").out
+    assert f"not seen    {shown}" in sockreel("stats", f"{path}#one").out
+    assert sockreel("stats", f"{path}#one", "--json").json["blind_spots"] == [spot]
+    compared = sockreel("compare", path).out
+    assert f"Not seen in one: {shown}" in compared and "Not seen in two" not in compared
+    for command in ("show", "stats"):
+        assert "ot seen" not in sockreel(command, f"{path}#two").out
