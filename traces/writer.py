@@ -152,7 +152,10 @@ class RunWriter:
     def _execute(self, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
         if not self.connection.in_transaction:
             self.connection.execute("BEGIN")
-        return self.connection.execute(sql, parameters)
+        try:
+            return self.connection.execute(sql, parameters)
+        except UnicodeEncodeError:  # bytes that are no UTF-8, in a UNIX socket's path, a file name, a command line
+            return self.connection.execute(sql, [_as_text(value) for value in parameters])
 
     def calls(self, columns: Mapping[str, list[int]], bases: Bases) -> None:
         """Insert finished calls.
@@ -271,6 +274,7 @@ class RunWriter:
 
     def source(self, file: str, sha256: str, text: str) -> None:
         """Keep a program's text, once per file and content."""
+        file = _as_text(file)
         with translated_errors(self.path):
             known = self.connection.execute("SELECT 1 FROM sources WHERE file = ? AND sha256 = ?", [file, sha256]).fetchone()
         if known is None:
@@ -399,4 +403,15 @@ def _calls_statement(rows: int, varying: tuple[str, ...], run_id: int, bases: Ba
 
 def json_text(value: object) -> str:
     """Return a value as the JSON text that columns hold."""
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if _as_text(text) == text else json.dumps(value)
+
+
+def _as_text(value: Any) -> Any:
+    """Return a value that SQLite takes: a byte that is no UTF-8 is written as `\\xff`."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a pair of surrogates, which no bytes stand for
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
