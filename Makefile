@@ -16,7 +16,7 @@ STALE := $(shell test -x $(BIN)/python || echo stale)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test quick bench judge lint docs clean stale system-tools
+.PHONY: help lab test quick bench judge judge-frameworks lint docs clean stale system-tools
 
 help: ## say what there is to make
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -43,6 +43,9 @@ bench: $(RUNTIME) ## measure what recording costs, beside other tools, and write
 
 judge: $(RUNTIME) ## run CPython's own tests bare and recorded, compare each, and write docs/judges.md (ARGS="--only test_socket")
 	@$(BIN)/python -m sockreel.tests.judges.cpython $(ARGS)
+
+judge-frameworks: $(TOOLS) system-tools ## run real servers and clients bare and recorded, and write docs/frameworks.md
+	@$(BIN)/python -m sockreel.tests.judges.frameworks
 
 docs: $(RUNTIME) ## write docs/trace-format.md anew from traces/schema.sql
 	@$(BIN)/python tools/trace_format.py

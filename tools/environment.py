@@ -39,7 +39,7 @@ with open("pyproject.toml", "rb") as file:
     house = tomllib.load(file)
 wanted = [*house["project"]["dependencies"], *house["build-system"]["requires"]]
 if sys.argv[1] != "runtime":
-    wanted = house["dependency-groups"]["dev"]
+    wanted = house["dependency-groups"][sys.argv[1]]
 print("\\n".join(wanted))
 """
 
@@ -82,10 +82,18 @@ def make_environment() -> None:
 
 
 def install(kind: str) -> None:
-    """Install the requirements of pyproject.toml: `runtime` or `tools`."""
+    """Install the requirements of pyproject.toml: `runtime`, or a dependency group."""
     wanted = run(PYTHON, "-c", READ_REQUIREMENTS, kind).split("\n")
     print(f"installing {', '.join(line for line in wanted if line and ';' not in line)}", file=sys.stderr)
     run(PYTHON, "-m", "pip", "install", "--quiet", "--no-warn-script-location", *filter(None, wanted))
+
+
+def install_frameworks() -> None:
+    """Install the programs that tests record; where one cannot be had, their tests skip."""
+    try:
+        install("frameworks")
+    except subprocess.CalledProcessError:
+        print("not all of them could be installed: tests that record those will skip", file=sys.stderr)
 
 
 def put_sockreel_in() -> None:
@@ -120,9 +128,12 @@ def main(arguments: list[str]) -> int:
                 print(f"making {ENVIRONMENT.name} with Python {sys.version.split()[0]}", file=sys.stderr)
                 make_environment()
             put_sockreel_in()
-        install(kind)
         if kind == "runtime":
+            install(kind)
             build_core()
+        else:
+            install("dev")
+            install_frameworks()
     except Failure as failure:
         print(failure, file=sys.stderr)
     except subprocess.CalledProcessError as error:
