@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from .playing import interpreter
-from .recording import PROGRAMS, Recorded, Recorder, environment
+from .recording import PROGRAMS, SOCKREEL, Recorded, Recorder, environment
 
 PROGRAM = PROGRAMS / "tls_cases.py"
 TLS = ("tls_recv", "tls_send", "tls_read", "tls_write", "do_handshake", "unwrap")
@@ -139,6 +140,82 @@ def test_tls_in_memory_that_no_socket_feeds_has_none(recorded: Recorded) -> None
         ("tls_write", "ok"), ("tls_read", "ok"), ("tls_read", "want_read"),
     ]  # fmt: skip
     assert {row["socket_id"] for row in calls} == {None} and {row["timeout_ns"] for row in calls} == {0}
+
+
+@pytest.mark.parametrize("core", ["c", "python"])
+def test_a_forked_child_tells_its_own_tls_on_sockets_and_in_memory(record: Recorder, certificate: Path, core: str) -> None:
+    done = record(record.script(f"""
+        import asyncio, os, socket, ssl
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain({str(certificate / "certificate.pem")!r}, {str(certificate / "key.pem")!r})
+        trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trusting.load_verify_locations({str(certificate / "certificate.pem")!r})
+        first, second = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+        wrapped = context.wrap_socket(first, server_side=True)
+
+        async def serve():
+            over = asyncio.Event()
+            async def answer(reader, writer):
+                writer.write((await reader.readline()).upper())
+                writer.close()
+                over.set()
+            server = await asyncio.start_server(answer, sock=second, ssl=context)
+            await over.wait()
+            server.close()
+
+        pid = os.fork()
+        if not pid:
+            accepted = wrapped.accept()[0]
+            accepted.sendall(accepted.recv(100).upper())
+            accepted.close()
+            asyncio.run(serve())
+            os._exit(0)
+        for listener in wrapped, second:
+            with trusting.wrap_socket(socket.create_connection(listener.getsockname()), server_hostname="localhost") as client:
+                client.sendall(b"hello\\n")
+                print(client.recv(100))
+        os.waitpid(pid, 0)
+    """), options=["--core", core])  # fmt: skip
+    assert done.out == "b'HELLO\\n'\n" * 2
+    child = done.rows("SELECT s.role, n.received_bytes, n.sent_bytes FROM connections n JOIN sockets s ON s.id = n.socket_id"
+                      " JOIN processes p ON p.id = s.process_id WHERE p.started_by = 'fork' AND s.role = 'accepted'")  # fmt: skip
+    assert child == [{"role": "accepted", "received_bytes": 6, "sent_bytes": 6}] * 2
+    told = {row["operation"] for row in done.calls() if row["operation"].startswith("tls_")}
+    assert told == {"tls_recv", "tls_send", "tls_read", "tls_write"}
+
+
+def test_a_spin_on_a_nonblocking_tls_socket_is_polling_wherever_it_is_shown(record: Recorder, certificate: Path) -> None:
+    done = record(record.script(f"""
+        import socket, ssl, threading
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain({str(certificate / "certificate.pem")!r}, {str(certificate / "key.pem")!r})
+        trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trusting.load_verify_locations({str(certificate / "certificate.pem")!r})
+        ours, theirs = socket.socketpair()
+        made = []
+        thread = threading.Thread(target=lambda: made.append(trusting.wrap_socket(theirs, server_hostname="localhost")))
+        thread.start()
+        server = context.wrap_socket(ours, server_side=True)
+        thread.join()
+        server.setblocking(False)
+        for _ in range(5000):
+            try:
+                server.recv(100)
+            except ssl.SSLWantReadError:
+                pass
+    """))  # fmt: skip
+    assert len(done.calls(operation="tls_recv", outcome="want_read")) == 5000
+    assert done.rows("SELECT calls FROM spins ORDER BY calls DESC LIMIT 1") == [{"calls": 5000}]
+    said = subprocess.run([*SOCKREEL, "stats", "--json", str(done.path)], capture_output=True, text=True, check=True, env=environment())
+    assert json.loads(said.stdout)["fruitless_calls"] == 5000
+    shown = subprocess.run([*SOCKREEL, "show", str(done.path)], capture_output=True, text=True, check=True, env=environment())
+    assert "fruitless" in shown.stdout and "99." in shown.stdout.split("fruitless")[0]
+
+
+def test_a_program_with_a_module_of_its_own_named_ssl_gets_that(record: Recorder) -> None:
+    record.script("answer = 42\n", "ssl.py")
+    done = record(record.script("import ssl, socket; socket.socketpair(); print(ssl.answer, ssl.__file__.endswith('lib/ssl.py'))"))
+    assert done.out == "42 False\n" and done.blind_spots == []
 
 
 @pytest.mark.slow
