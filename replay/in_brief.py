@@ -36,8 +36,8 @@ def _how(phases: Phases, story: Story) -> str:
         share = percent(phases.checking.calls / story.facts.calls)
         seconds = story.end_ns / 1e9
         rate = f", {phases.checking.calls / seconds:,.0f} a second" if seconds >= 0.01 else ""
-        return f"waited in no call: it made {counted(phases.checking.calls, 'fruitless call')} ({share} of its calls{rate})"
-    return "waited in no call that was recorded"
+        return f"waited in no recorded call: it made {counted(phases.checking.calls, 'fruitless call')} ({share} of its calls{rate})"
+    return "waited in no recorded call"
 
 
 def _for_clients(comparison: Comparison, index: int) -> list[str]:

@@ -77,7 +77,7 @@ def _waiting(phases: Phases, look: Look) -> list[Line]:
         return _lines(glyphs.upright, "blocked", phases.waiting, phases.waiting.ns, phases, "blocked")
     if phases.checking.calls:
         return _lines(glyphs.polling[-1], "fruitless", phases.checking, phases.checking.ns, phases, "fruitless")
-    return [("", "quiet", "in no call")]
+    return [("", "quiet", "not recorded")]
 
 
 def _copying(phases: Phases, look: Look) -> list[Line]:
@@ -91,7 +91,7 @@ def _copying(phases: Phases, look: Look) -> list[Line]:
         return _lines(glyphs.upright, "blocked", part, part.ns, phases, "")
     if phases.copying.calls:
         return _lines(glyphs.moved, "moved", phases.copying, phases.copying.ns, phases, "")
-    return [("", "quiet", "in no call")]
+    return [("", "quiet", "not recorded")]
 
 
 def _elsewhere(phases: Phases, look: Look) -> list[Line]:

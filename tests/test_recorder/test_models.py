@@ -60,3 +60,8 @@ def test_what_cannot_run_here_is_left_out_with_a_word_and_the_others_run(probed:
 
 def test_a_server_without_a_probe_runs_anywhere() -> None:
     assert why_not(Server("any", "blocking", "waits")) is None
+
+
+def test_the_documentation_names_every_server() -> None:
+    page = (Path(models.__file__).parent.parent / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert [name for name in SERVERS if f"`{name}`" not in page] == []
