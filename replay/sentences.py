@@ -12,7 +12,7 @@ from .compare import MANY, Comparison
 from .in_brief import in_brief
 from .values import Standstill, Story
 from .waits import Wait
-from .words import brief, counted, duration, percent
+from .words import brief, counted, duration, percent, timeout_words
 
 MOST_WAITS = 4
 
@@ -75,11 +75,12 @@ def _standstill_words(found: Standstill, story: Story) -> str:
     on = f" on {brief(story.names[longest.socket_id])}" if longest.socket_id in story.names else ""
     where = f" ({brief(found.site.short)})" if found.site else ""
     open_still = ", which never returned" if longest.unfinished else ""
+    limit = f", {timeout_words(longest)}" if timeout_words(longest) else ""
     if found.calls == 1:
-        return f"{duration(found.ns)} in one {brief(found.operation)}{on}{where}{open_still}"
+        return f"{duration(found.ns)} in one {brief(found.operation)}{on}{where}{limit}{open_still}"
     long = "" if story.complete else " of 8 ms or more"
     return (f"{duration(found.ns)} in {counted(found.calls, f'{brief(found.operation)} call')}{long}{where}, "
-            f"the longest {duration(longest.duration_ns)}{on}{open_still}")
+            f"the longest {duration(longest.duration_ns)}{on}{limit}{open_still}")
 
 
 def _of_polling(story: Story, title: str) -> list[str]:

@@ -137,13 +137,34 @@ _OUTCOMES = {
 
 
 def call_words(call: Span, names: Mapping[int, str]) -> str:
-    """Return what a call did: `recv(fd 4 alice) 5 of 1,024 bytes`.
+    """Return what a call did: `recv(fd 4 alice) 5 of 1,024 bytes`; where it had a timeout, how it waited.
 
     Args:
         names: of sockets, by id.
     """
     where = brief(names.get(call.socket_id, f"socket {call.socket_id}")) if call.socket_id else ""
-    return f"{brief(call.operation)}({where}) {_came_of_it(call, names)}".rstrip()
+    limit = f" (timeout {duration(call.timeout_ns)}: {_kernel_calls(call)})" if _has_timeout(call) else ""
+    return f"{brief(call.operation)}({where}) {_came_of_it(call, names)}".rstrip() + limit
+
+
+# What Python asks of the kernel for a socket with a timeout: its descriptor is nonblocking (socket.settimeout). Only connect comes first.
+_UNDER_TIMEOUT = {"connect": "connect + poll", "connect_ex": "connect + poll", "sendall": "poll + send",
+                  "recv_into": "poll + recv", "recvfrom_into": "poll + recvfrom", "recvmsg_into": "poll + recvmsg"}
+
+
+def _has_timeout(call: Span) -> bool:
+    return call.layer == "socket" and bool(call.timeout_ns) and call.operation.startswith(("accept", "connect", *MOVING))
+
+
+def _kernel_calls(call: Span) -> str:
+    return _UNDER_TIMEOUT.get(call.operation, f"poll + {brief(call.operation)}")
+
+
+def timeout_words(call: Span) -> str:
+    """Return what a Python timeout makes of a call: `with a timeout of 2.00 s (poll + recv on a nonblocking descriptor)`, or ""."""
+    if not _has_timeout(call):
+        return ""
+    return f"with a timeout of {duration(call.timeout_ns)} ({_kernel_calls(call)} on a nonblocking descriptor)"
 
 
 def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
@@ -159,6 +180,9 @@ def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
             return f"{call.result:,}{of} byte{'' if call.result == 1 and not of else 's'}" + (f" {brief(call.peer)}" if call.peer else "")
         if call.operation == "setblocking" and call.asked is not None:
             return "blocking" if call.asked else "nonblocking"
+        if call.operation == "settimeout":
+            limited = f"{duration(call.asked)}: its descriptor is nonblocking"
+            return limited if call.asked else "blocking" if call.asked is None else "nonblocking"
         if call.operation == "listen" and call.asked is not None:
             return f"backlog {call.asked}"
         return brief(call.peer or "")
