@@ -1,6 +1,6 @@
 /* Counts slots by the block: what tally.py's `Tally.add` does column by column, at a thirtieth of its cost.
  *
- * Owns one function, `aggregate`. The rules are those of traces/schema.sql (levels, summaries) and of
+ * Owns three functions, `aggregate`, `moved` and `varying`. The rules are those of traces/schema.sql (levels, summaries) and of
  * traces/histogram.py; a test holds both implementations against each other. Optional: without it the
  * Python one counts. */
 
@@ -365,11 +365,41 @@ done:
     return rows;
 }
 
-static PyMethodDef methods[] = {
-    {"aggregate", aggregate, METH_VARARGS, aggregate_doc}, {"moved", moved, METH_VARARGS, moved_doc}, {NULL, NULL, 0, NULL}};
+PyDoc_STRVAR(varying_doc, "varying(slots)\n--\n\n"
+                          "Return as many bytes as a slot has: 0 where all slots have the same byte.\n\n"
+                          "Args:\n"
+                          "    slots: bytes, whole slots, at least one.\n\n"
+                          "Raises:\n"
+                          "    ValueError: not whole slots, or none.\n");
+
+static PyObject *
+varying(PyObject *Py_UNUSED(module), PyObject *slots)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(slots, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    PyObject *result = NULL;
+    if (!view.len || view.len % SLOT_BYTES)
+        PyErr_SetString(PyExc_ValueError, "whole slots are wanted");
+    else {
+        unsigned char differs[SLOT_BYTES] = {0};
+        const unsigned char *first = view.buf;
+        for (Py_ssize_t at = SLOT_BYTES; at < view.len; at += SLOT_BYTES)
+            for (int byte = 0; byte < SLOT_BYTES; byte++)
+                differs[byte] |= first[byte] ^ first[at + byte];
+        result = PyBytes_FromStringAndSize((const char *)differs, SLOT_BYTES);
+    }
+    PyBuffer_Release(&view);
+    return result;
+}
+
+static PyMethodDef methods[] = {{"aggregate", aggregate, METH_VARARGS, aggregate_doc},
+                                {"moved", moved, METH_VARARGS, moved_doc},
+                                {"varying", varying, METH_O, varying_doc},
+                                {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot slots[] = {{0, NULL}};
 static struct PyModuleDef definition = {
-    .m_base = PyModuleDef_HEAD_INIT, .m_name = "_slots", .m_doc = "Counts slots; see tally.py.", .m_methods = methods, .m_slots = slots};
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = "_slots", .m_doc = "Counts slots; see tally.py and tape.py.", .m_methods = methods, .m_slots = slots};
 
 PyMODINIT_FUNC
 PyInit__slots(void)

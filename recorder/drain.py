@@ -25,7 +25,7 @@ from .origins import Life, Origins
 from .process import Process
 from .sources import write_site
 from .tally import LevelRow, Tally
-from .tape import Note, TapeReader, slot_columns
+from .tape import Note, TapeReader, slot_columns, slot_values
 from .unseen import Unseen
 
 Columns = dict[str, list[int]]
@@ -265,17 +265,22 @@ class Drain:
         return self.numbering.call_id(process.segment_ids, number)
 
     def _block(self, process: Process, first: int, data: bytes) -> None:
-        columns = self._columns(process, first, data)
-        self.writer.calls(columns, process.bases)
-        self._count(process, columns["id"][0], data)
-
-    def _columns(self, process: Process, first: int, data: bytes) -> Columns:
-        """Return slots as the writer takes them."""
-        columns = slot_columns(data)
+        columns = slot_values(data)
         id_ = self._call_id(process, first)
         columns["id"] = list(range(id_, id_ + len(data) // layout.SLOT_BYTES))
-        if any(columns["parent"]):
-            columns["parent"] = [parent and self._call_id(process, parent - 1) for parent in columns["parent"]]
+        parents = columns["parent"]
+        if isinstance(parents, int):
+            columns["parent"] = parents and self._call_id(process, parents - 1)
+        else:
+            columns["parent"] = [parent and self._call_id(process, parent - 1) for parent in parents]
+        self.writer.calls(columns, process.bases)
+        self._count(process, id_, data)
+
+    def _columns(self, process: Process, number: int, slot: bytes) -> Columns:
+        """Return one slot as the writer takes it."""
+        columns = slot_columns(slot)
+        columns["id"] = [self._call_id(process, number)]
+        columns["parent"] = [parent and self._call_id(process, parent - 1) for parent in columns["parent"]]
         return columns
 
     def _count(self, process: Process, first_id: int, data: bytes) -> None:

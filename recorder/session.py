@@ -23,7 +23,7 @@ from .. import __version__
 from ..errors import SockreelError
 from ..traces import TraceError, create_trace
 from ..traces.writer import RunWriter, json_text
-from . import launch, priority
+from . import collecting, launch, priority
 from .ahead import Ahead
 from .alive import has_ended
 from .crowd import Crowd
@@ -143,7 +143,7 @@ class _Session:
         self.drain = Drain(self.writer, self.place.folders, self.start_ns, ahead)
         self.drain.folded_from_ns = 0 if settings.fold else None
         try:
-            with self._signals():
+            with self._signals(), collecting.seldom():
                 self._clock()
                 self.writer.commit()  # before the program runs: whoever recovers it must find its tape
                 try:

@@ -19,6 +19,19 @@ from .agent import layout
 from .head import Head as Head
 from .head import read_head as read_head
 
+
+def varying_in_python(slots: bytes) -> bytes:
+    """Return as many bytes as a slot has: 0 where all slots have the same byte."""
+    columns = [slots[at :: layout.SLOT_BYTES] for at in range(layout.SLOT_BYTES)]
+    return bytes(column.count(column[:1]) != len(column) for column in columns)
+
+
+try:
+    from ._slots import varying as varying
+except ImportError:  # not built
+    varying = varying_in_python
+
+
 _STATE_STRIDE = layout.SLOT_BYTES // 4
 _STATE_WORD = layout.SLOT_STATE_AT // 4
 _OPERATION_AT = 52  # see the table in agent/layout.py
@@ -78,6 +91,20 @@ def slot_columns(data: bytes) -> dict[str, list[int]]:
         data: whole slots.
     """
     return {name: slot_column(data, name) for name in _FIELD_VIEWS}
+
+
+def slot_values(data: bytes) -> dict[str, list[int] | int]:
+    """Return slots column by column, and one number for a column that holds nothing else: most do.
+
+    Args:
+        data: whole slots, at least one.
+    """
+    differs = varying(data)
+    columns: dict[str, list[int] | int] = {}
+    for name, (code, at, size) in _FIELD_VIEWS.items():
+        view = memoryview(data).cast(code)[at // size :: layout.SLOT_BYTES // size]
+        columns[name] = view.tolist() if any(differs[at : at + size]) else view[0]
+    return columns
 
 
 def slot_column(data: bytes, name: str) -> list[int]:

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 NOTHING = -(2**63)
-# The columns of calls as the writer takes them, lists of the same length. Zero or NOTHING (and -1 for a
+# The columns of calls as the writer takes them: lists of the same length, or one number where all are the same, but for
+# the ids. Zero or NOTHING (and -1 for a
 # timeout) mean NULL where the trace has NULL; `parent` is already an id of the file.
 CALL_COLUMNS = (
     "id", "thread", "socket", "operation", "outcome", "started_ns", "duration_ns", "asked", "result", "errno", "flags",
     "timeout_ns", "peer", "parent", "site", "ready_ns", "ready_source",
 )  # fmt: skip
+CallColumns = Mapping[str, "list[int] | int"]
 _BATCHES = (1024, 256, 64, 16, 4, 1)
 _ACCEPT = 1
 
@@ -157,36 +159,43 @@ class RunWriter:
         except UnicodeEncodeError:  # bytes that are no UTF-8, in a UNIX socket's path, a file name, a command line
             return self.connection.execute(sql, [_as_text(value) for value in parameters])
 
-    def calls(self, columns: Mapping[str, list[int]], bases: Bases) -> None:
+    def calls(self, columns: CallColumns, bases: Bases) -> None:
         """Insert finished calls.
 
         Args:
-            columns: a list per name of CALL_COLUMNS, all of the same length.
+            columns: of all names of CALL_COLUMNS.
             bases: of their process.
         """
-        total = len(columns["id"]) if not self.muted else 0
+        total = len(_ids(columns)) if not self.muted else 0
         at = 0
         with translated_errors(self.path):
             for size in _BATCHES:
                 while total - at >= size:
-                    self._insert_calls({name: values[at : at + size] for name, values in columns.items()}, size, bases)
+                    self._insert_calls(columns, at, size, bases)
                     at += size
 
-    def _insert_calls(self, columns: Mapping[str, list[int]], size: int, bases: Bases) -> None:
+    def _insert_calls(self, columns: CallColumns, at: int, size: int, bases: Bases) -> None:
         # Most columns of most batches hold one value: those are bound once, not per row.
-        varying = tuple(name for name in CALL_COLUMNS if size == 1 or columns[name].count(columns[name][0]) != size)
-        once = [columns[name][0] for name in CALL_COLUMNS if name not in varying]
-        each = chain.from_iterable(zip(*(columns[name] for name in varying), strict=True))
-        self._execute(_calls_statement(size, varying, self.run_id, bases), [*once, *each])
+        varying, once, each = [], [], []
+        for name in CALL_COLUMNS:
+            values = columns[name]
+            some = values[at : at + size] if isinstance(values, list) else [values]
+            if size > 1 and (len(some) == 1 or some.count(some[0]) == size):
+                once.append(some[0])
+            else:
+                varying.append(name)
+                each.append(some)
+        parameters = [*once, *chain.from_iterable(zip(*each, strict=True))]
+        self._execute(_calls_statement(size, tuple(varying), self.run_id, bases), parameters)
 
-    def open_call(self, columns: Mapping[str, list[int]], bases: Bases) -> None:
+    def open_call(self, columns: CallColumns, bases: Bases) -> None:
         """Insert one call that has not returned: what its return would tell is ignored."""
         self.calls(columns, bases)
-        self._change("UPDATE calls SET duration_ns = NULL, outcome_id = NULL, result = NULL, errno = NULL WHERE id = ?", columns["id"])
+        self._change("UPDATE calls SET duration_ns = NULL, outcome_id = NULL, result = NULL, errno = NULL WHERE id = ?", _ids(columns))
 
-    def close_call(self, columns: Mapping[str, list[int]], bases: Bases) -> None:
+    def close_call(self, columns: CallColumns, bases: Bases) -> None:
         """Complete a call inserted by `open_call`."""
-        self._change("DELETE FROM calls WHERE id = ?", columns["id"])
+        self._change("DELETE FROM calls WHERE id = ?", _ids(columns))
         self.calls(columns, bases)
 
     def drop_calls(self, ids: Iterable[int]) -> None:
@@ -362,6 +371,11 @@ _LINK_EXCHANGES = (
     """,
     "DROP TABLE temp.moving",
 )
+
+
+def _ids(columns: CallColumns) -> list[int]:
+    ids = columns["id"]
+    return ids if isinstance(ids, list) else [ids]
 
 
 @lru_cache(maxsize=512)
