@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..traces.writer import RunWriter, json_text
+from . import deliveries
 from .agent import layout
 from .ahead import Ahead
 from .alive import ancestor, has_ended, open_pidfd
@@ -223,8 +224,10 @@ class Drain:
         self.writer.links((self._call_id(process, wait), self._call_id(process, call), "readiness") for wait, call in links)
         wrapped = process.wrapping.links(arrived)
         self.writer.links((self._call_id(process, tls), self._call_id(process, call), "wrapped") for tls, call in wrapped)
+        bases = process.bases
+        self.writer.signal_sockets((bases.signal + key, bases.socket + socket) for key, socket in process.deliveries.sockets(arrived))
         if self.folded_from_ns is not None:
-            self._fold(process, arrived, {call for _, call in links})
+            self._fold(process, arrived, {call for _, call in links} | process.deliveries.interrupted)
         # Not how many calls: a step that was cut short may hold open ones, and there is more behind it all the same.
         return process.reader.calls.position - position
 
@@ -355,6 +358,8 @@ class Drain:
             self.writer.readiness((id_, bases.socket + socket, interest, events) for socket, interest, events in rows)
         elif note.kind == layout.NOTE_OVER_MEMORY:
             process.wrapping.begin(note.key, int(fields[0]))
+        elif note.kind == layout.NOTE_SIGNAL:
+            deliveries.take(self, process, note.key, fields)
         elif note.kind == layout.NOTE_BLIND:
             self.add_blind_spot(fields[0])
         elif note.kind == layout.NOTE_EXTENSION:
@@ -388,6 +393,7 @@ class Drain:
             origin=life.origin,
             origin_id=life.origin_id,
             opened_ns=opened_ns,
+            internal=int(told["internal"]),
         )
         for child in self.origins.children_of(inode, life):
             self.writer.update("sockets", child.id, origin=child.origin, origin_id=child.origin_id)
@@ -479,6 +485,7 @@ class Drain:
 
     def _write_last(self) -> None:
         self.writer.levels([*self._levels, *self.tally.settled_levels(finish=True)])
+        self.writer.mend_signals()
         self.write_counts()
         self.writer.commit()
 

@@ -69,7 +69,7 @@ class Journal:
 
     def _put(self, process: Process, state: dict[str, Any]) -> None:
         bases = process.bases
-        own = {"process": process.id, "bases": [bases.thread, bases.socket, bases.site, bases.address]}
+        own = {"process": process.id, "bases": [bases.thread, bases.socket, bases.site, bases.address, bases.signal]}
         self.writer.remember("tape", process.reader.head.name, json.dumps({**own, **state}, separators=(",", ":")))
 
 
@@ -124,8 +124,8 @@ def resume(drain: Drain, same_boot: bool) -> int:
 
 def _process(drain: Drain, head: Head, state: dict[str, Any], same_boot: bool) -> Process:
     reader = TapeReader(drain.folders, _head_file(drain.folders, head.name), head)
-    thread, socket, site, address = state["bases"]
-    bases = Bases(thread, socket, site, address, drain.start_ns)
+    thread, socket, site, address, signal = state["bases"]
+    bases = Bases(thread, socket, site, address, signal, drain.start_ns)
     alive = same_boot and bool(drain.folders) and "lost" not in state
     process = Process(state["process"], reader, bases, open_pidfd(head.pid, head.started_ns) if alive else None)
     drain.seen.add(reader.path.name)

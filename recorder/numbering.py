@@ -14,7 +14,7 @@ from .agent import layout
 if TYPE_CHECKING:
     from .process import Process
 
-_TABLES = ("threads", "sockets", "sites", "addresses")
+_TABLES = ("threads", "sockets", "sites", "addresses", "signals")
 _SPACING = 1_000_000_000  # between the numbers of processes that live at the same time
 
 
@@ -45,7 +45,7 @@ class Numbering:
             top = max(-(-max(self._next_base[table], 1) // _SPACING) * _SPACING for table in _TABLES)
             bases = dict.fromkeys(_TABLES, top)
             self._next_base = dict.fromkeys(_TABLES, top + 1)
-        return Bases(bases["threads"], bases["sockets"], bases["sites"], bases["addresses"], self.start_ns)
+        return Bases(bases["threads"], bases["sockets"], bases["sites"], bases["addresses"], bases["signals"], self.start_ns)
 
     def call_id(self, segment_ids: dict[int, int], number: int) -> int:
         """Return the id of a slot's call: every segment gets the next free ids of the file.
@@ -86,6 +86,7 @@ class Numbering:
         """
         for process in processes:
             bases = process.bases
-            given = {"threads": bases.thread, "sockets": bases.socket, "sites": bases.site, "addresses": bases.address}
+            own = (bases.thread, bases.socket, bases.site, bases.address, bases.signal)
+            given = dict(zip(_TABLES, own, strict=True))
             self._next_base = {table: max(highest, given[table] + 1) for table, highest in self._next_base.items()}
             self._next_call = max([self._next_call, *(first + layout.SLOTS for first in process.segment_ids.values())])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..traces.writer import Bases
+from .deliveries import Deliveries
 from .folding import Folding
 from .readiness import Readiness
 from .tape import TapeReader
@@ -24,6 +25,7 @@ class Process:
     pidfd: int | None
     readiness: Readiness = field(default_factory=Readiness)
     wrapping: Wrapping = field(default_factory=Wrapping)
+    deliveries: Deliveries = field(default_factory=Deliveries)
     segment_ids: dict[int, int] = field(default_factory=dict)  # segment -> id of its first slot
     shown_open: set[int] = field(default_factory=set)  # open calls that have a row
     open_sockets: set[int] = field(default_factory=set)

@@ -78,7 +78,8 @@ CREATE TABLE sockets ( -- one row per life of a file descriptor: a reused fd is 
   pair_id INTEGER REFERENCES sockets(id), -- the other end, where socketpair made both
   opened_ns INTEGER,              -- when the recording first knew of it
   closed_ns INTEGER,              -- NULL: open when the run ended or died
-  closed_by TEXT                  -- close, detach, collected, exec, exit, replaced
+  closed_by TEXT,                 -- close, detach, collected, exec, exit, replaced
+  internal INTEGER NOT NULL DEFAULT 0 -- 1: an event loop's own, to be woken by its threads and signals (asyncio's self-pipe)
 );
 
 CREATE TABLE operations ( -- what the program called
@@ -116,10 +117,10 @@ CREATE TABLE calls ( -- one socket operation each
   outcome_id INTEGER REFERENCES outcomes(id), -- NULL: unfinished
   started_ns INTEGER NOT NULL,
   duration_ns INTEGER,            -- NULL: unfinished, the call had not returned when its process ended
-  asked INTEGER,                  -- bytes asked for or offered; backlog; maxevents; the flag, value or how of setblocking, setsockopt, shutdown
-  result INTEGER,                 -- bytes moved, sockets ready, or the new socket's id
+  asked INTEGER,                  -- bytes asked for or offered; backlog; maxevents; signals waited for; the flag, value or how of setblocking, setsockopt, fcntl, shutdown
+  result INTEGER,                 -- bytes moved, sockets ready, the signal that came, or the new socket's id
   errno INTEGER,
-  flags INTEGER,                  -- MSG_*; for setsockopt: level * 65536 + option
+  flags INTEGER,                  -- MSG_*; for setsockopt: level * 65536 + option; for fcntl: the command
   timeout_ns INTEGER,             -- NULL: may block for ever; 0: nonblocking; n: the Python timeout or the wait's
   peer_id INTEGER REFERENCES addresses(id), -- the address named in the call (datagrams, connect, bind)
   parent_id INTEGER REFERENCES calls(id),   -- the call it ran inside
@@ -152,13 +153,13 @@ CREATE TABLE payloads ( -- the first bytes of what a call moved
 CREATE TABLE signals ( -- signals as Python saw them
   id INTEGER PRIMARY KEY,
   run_id INTEGER NOT NULL REFERENCES runs(id),
-  thread_id INTEGER REFERENCES threads(id),
-  signal TEXT NOT NULL,           -- SIGIO, SIGINT, ...
-  via TEXT NOT NULL,              -- handler, wakeup_fd, sigwait
-  started_ns INTEGER NOT NULL,
-  ended_ns INTEGER,
-  during_call_id INTEGER REFERENCES calls(id),
-  socket_id INTEGER REFERENCES sockets(id)
+  thread_id INTEGER REFERENCES threads(id), -- the one that ran the handler, or waited
+  signal TEXT NOT NULL,           -- SIGIO, SIGINT, SIGRTMIN+1, ...
+  via TEXT NOT NULL,              -- handler; wakeup_fd: a handler, and its number was written to the descriptor of set_wakeup_fd; sigwait: a call that waited for it returned
+  started_ns INTEGER NOT NULL,    -- when its handler began: the kernel may have sent it earlier
+  ended_ns INTEGER,               -- when its handler returned or raised; NULL: it never did
+  during_call_id INTEGER REFERENCES calls(id), -- the call that its thread was in; calls of the handler name it as their parent, too
+  socket_id INTEGER REFERENCES sockets(id) -- with O_ASYNC: the one that sends this signal, of several the one that the handler's first call was on; with wakeup_fd: where the number was written; NULL: not known
 );
 
 -- Written by --fold, and once a trace has reached --max-size. The first and last 16 calls of a spin stay

@@ -39,7 +39,12 @@ INSERT OR IGNORE INTO operations (id, name, layer) VALUES
   (52, 'do_handshake', 'tls'),
   (53, 'unwrap', 'tls'),
   (54, 'tls_read', 'tls'),
-  (55, 'tls_write', 'tls');
+  (55, 'tls_write', 'tls'),
+  (60, 'sigwait', 'wait'),
+  (61, 'sigwaitinfo', 'wait'),
+  (62, 'sigtimedwait', 'wait'),
+  (63, 'pause', 'wait'),
+  (65, 'fcntl', 'file');
 
 INSERT OR IGNORE INTO outcomes (id, name) VALUES
   (1, 'would_block'),

@@ -43,6 +43,7 @@ class Bases:
     socket: int
     site: int
     address: int
+    signal: int
     start_ns: int
 
 
@@ -224,6 +225,15 @@ class RunWriter:
     def readiness(self, rows: Iterable[tuple[int, int, int | None, int | None]]) -> None:
         """Insert rows of `readiness`: (call id, socket id, interest, events)."""
         self._change_many("INSERT INTO readiness VALUES (?, ?, ?, ?)", rows)
+
+    def signal_sockets(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Say on which sockets signals came: (signal id, socket id)."""
+        self._change_many("UPDATE signals SET socket_id = ? WHERE id = ?", [(socket, id_) for id_, socket in rows])
+
+    def mend_signals(self) -> None:
+        """Drop the names of calls that signals came in and that never became rows."""
+        gone = "during_call_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = signals.during_call_id)"
+        self._change(f"UPDATE signals SET during_call_id = NULL WHERE run_id = ? AND {gone}", [self.run_id])
 
     def levels(self, rows: Iterable[tuple[int, int, int, int, str, int, int, int, int, int]]) -> None:
         """Add rows of `levels`, without their run_id."""

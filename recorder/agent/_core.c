@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "slot.h"
+#include "handler.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the tape is little-endian; this machine uses the Python core"
@@ -126,10 +127,10 @@ typedef struct {
     long long timeout_ns;
     unsigned int id;
     char stream, memory;
-    PyObject *family, *fd, *inode, *local, *open, *parent, *peer, *ref, *role, *waiting, *type;
+    PyObject *family, *fd, *inode, *internal, *local, *open, *parent, *peer, *ref, *role, *waiting, *type;
 } Entry;
 
-#define ENTRY_OBJECTS(DO) DO(family) DO(fd) DO(inode) DO(local) DO(open) DO(parent) DO(peer) DO(ref) DO(role) DO(waiting) DO(type)
+#define ENTRY_OBJECTS(DO) DO(family) DO(fd) DO(inode) DO(internal) DO(local) DO(open) DO(parent) DO(peer) DO(ref) DO(role) DO(waiting) DO(type)
 
 static int
 Entry_traverse(Entry *self, visitproc visit, void *arg)
@@ -403,12 +404,12 @@ typedef struct {
     int64_t payload_bytes;
     Clock clock;
     PyTypeObject *entry_type, *thread_type;
-    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address;
+    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler;
     PyObject *want_read, *want_write; /* exceptions of `ssl`, or NULL: looking one up by its name takes longer than the call */
 } Core;
 
 #define CORE_OBJECTS(DO) \
-    DO(map_segment) DO(enter_thread) DO(identify) DO(find_site) DO(kind_of) DO(failure) DO(unrecorded) DO(fault) DO(address)
+    DO(map_segment) DO(enter_thread) DO(identify) DO(find_site) DO(kind_of) DO(failure) DO(unrecorded) DO(fault) DO(address) DO(of_handler)
 
 /* Whether a callback returned what the hot path may cast; otherwise it is dropped, with an exception. */
 static int
@@ -866,11 +867,23 @@ swallow(Core *core)
     PyErr_Clear();
 }
 
-/* A pending exception that is not an Exception was raised by a signal handler: the program's, not ours. */
+/* Whether the pending exception is an error of ours; one that a signal handler raised is the program's. */
 static int
-is_ours(void)
+is_ours(Core *core)
 {
-    return PyErr_ExceptionMatches(PyExc_Exception);
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return 0;
+    if (!core->of_handler) /* cleared: the end is near */
+        return 1;
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    PyObject *told = value ? PyObject_CallOneArg(core->of_handler, value) : NULL;
+    int theirs = told == Py_True;
+    Py_XDECREF(told);
+    PyErr_Clear();
+    PyErr_Restore(type, value, trace);
+    return !theirs;
 }
 
 /* The original raised: say what that means, and leave its exception as it was. */
@@ -903,11 +916,18 @@ failed(Method *self, Call *call, int64_t ended_ns)
     int outcome = FAILED, code = 0;
     if (told && !PyArg_ParseTuple(told, "ii", &outcome, &code))
         Py_CLEAR(told);
-    if (!told)
+    int ours = told || is_ours(self->core);
+    if (!told && ours)
         swallow(self->core);
     Py_XDECREF(told);
     complete(call, ended_ns, NOTHING, code, (uint16_t)outcome);
-    PyErr_Restore(type, value, trace);
+    if (ours)
+        PyErr_Restore(type, value, trace);
+    else { /* a signal handler raised while we described the failure: as if it had come right behind it */
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+    }
 }
 
 /* The original returned: its result in numbers, its bytes on the tape. -1 with an exception of ours. */
@@ -980,7 +1000,7 @@ recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyO
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
     Call call = {0};
     if (begin(self, &call, sock, args + 1, count - 1, names) < 0) {
-        int ours = is_ours();
+        int ours = is_ours(self->core);
         if (call.slot)
             __atomic_store_n(&call.slot->state, STATE_VOID, __ATOMIC_RELEASE);
         leave(&call);
@@ -995,7 +1015,7 @@ recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyO
     if (!result)
         failed(self, &call, ended_ns);
     else if (finish(self, &call, sock, result, args + 1, count - 1, names, ended_ns) < 0) {
-        if (is_ours()) {
+        if (is_ours(self->core)) {
             complete(&call, ended_ns, NOTHING, 0, OK);
             swallow(self->core);
         } else { /* a signal handler raised while we described the call */
@@ -1249,12 +1269,12 @@ static int
 Core_init(Core *self, PyObject *args, PyObject *kw)
 {
     static char *names[] = {"payload_bytes", "ticks",      "map_segment", "enter_thread", "identify", "find_site", "kind_of",
-                            "failure",       "unrecorded", "fault",       "address",      NULL};
-    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address;
+                            "failure",       "unrecorded", "fault",       "address",      "of_handler", NULL};
+    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler;
     long long payload_bytes;
     int ticks;
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "LpOOOOOOOOO", names, &payload_bytes, &ticks, &map_segment, &enter_thread, &identify, &find_site,
-                                     &kind_of, &failure, &unrecorded, &fault, &address))
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "LpOOOOOOOOOO", names, &payload_bytes, &ticks, &map_segment, &enter_thread, &identify, &find_site,
+                                     &kind_of, &failure, &unrecorded, &fault, &address, &of_handler))
         return -1;
     ModuleState *module = PyType_GetModuleState(Py_TYPE(self));
     if (!module)
@@ -1456,7 +1476,8 @@ module_exec(PyObject *module)
     static const struct {
         PyType_Spec *spec;
         const char *name;
-    } types[] = {{&Entry_spec, "Entry"}, {&Thread_spec, "Thread"}, {&Core_spec, "Core"}, {&Method_spec, "Method"}, {&Veil_spec, "Veil"}};
+    } types[] = {{&Entry_spec, "Entry"}, {&Thread_spec, "Thread"}, {&Core_spec, "Core"}, {&Method_spec, "Method"}, {&Veil_spec, "Veil"},
+                 {&Handler_spec, "Handler"}};
     for (size_t at = 0; at < sizeof types / sizeof *types; at++) {
         PyObject *type = PyType_FromModuleAndSpec(module, types[at].spec, NULL);
         if (!type || PyModule_AddObjectRef(module, types[at].name, type) < 0) {

@@ -17,6 +17,7 @@ import time
 from . import kernel, layout
 from .lookalike import veil
 from .outcomes import failure
+from .raised import is_ours, of_handler
 from .sites import Sites
 from .sockets import Entry, Numbers, Sockets
 from .tape import Tape
@@ -84,6 +85,7 @@ class Recorder:
                 unrecorded=veil(unrecorded),
                 fault=fault,
                 address=address_of,
+                of_handler=of_handler,
             )
         self.begin("", None)
 
@@ -226,10 +228,12 @@ def _thread_name():
     return str(name)
 
 
-def void(buffer, at):
-    """Mark the slot of a call that we could not describe, so that the drain does not wait for it."""
+def void(buffer, at, thread=None, parent=None):
+    """Mark the slot of a call that we could not describe, so that the drain does not wait for it; its thread is in it no more."""
+    if thread is not None and parent is not None:
+        thread.current = parent
     try:
-        if buffer is not None:
+        if buffer is not None and at is not None:
             buffer[at + _STATE_AT] = _VOID
     except Exception:
         pass
@@ -251,8 +255,10 @@ def unrecorded(original, sock, args, kw):
                 pass
 
 
-def fault():
-    """Count an error of our own that the program must not see."""
+def fault(error=None):
+    """Count an error of our own that the program must not see; one that a signal handler of the program raised goes on."""
+    if error is not None and not is_ours(error):
+        raise error
     try:
         recorder.tape.count_fault()
     except Exception:
@@ -294,13 +300,13 @@ class Call:
     __slots__ = ("at", "buffer", "number", "parent", "started_ns", "thread")
 
 
-def begin_call(operation, fd, asked, timeout_ns, socket=None):
+def begin_call(operation, fd, asked, timeout_ns, socket=None, flags=0):
     """Open a slot for a call made from the caller of our caller's frame.
 
     Args:
         operation: its code.
         fd: of what it is made on, or -1.
-        asked, timeout_ns: as in the layout.
+        asked, timeout_ns, flags: as in the layout.
         socket: number of what it is made on; None: of whatever is open on `fd`.
 
     Returns:
@@ -322,11 +328,11 @@ def begin_call(operation, fd, asked, timeout_ns, socket=None):
         site = recorder.sites.find(_getframe(2))
         call.parent = parent = thread.current
         call.started_ns = started_ns = now_ns()
-        _open_slot(buffer, at, thread.id, socket, started_ns, asked, timeout_ns, parent, site, 0, 0, operation, _OPEN)
+        _open_slot(buffer, at, thread.id, socket, started_ns, asked, timeout_ns, parent, site, flags & 0xFFFFFFFF, 0, operation, _OPEN)
         thread.current = number + 1
-    except Exception:
-        void(getattr(call, "buffer", None), getattr(call, "at", 0))
-        fault()
+    except BaseException as error:
+        void(*[getattr(call, name, None) for name in ("buffer", "at", "thread", "parent")])
+        fault(error)
         return None
     return call
 
@@ -350,8 +356,8 @@ def fail_call(call, error, entry=None, timeout_ns=0):
     try:
         outcome, code = failure(error, entry, timeout_ns)
         _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, _NOTHING, 0, code, outcome, 0, _COMPLETE)
-    except Exception:
-        fault()
+    except Exception as problem:
+        fault(problem)
 
 
 def set_peer(buffer, at, entry, address):

@@ -117,6 +117,7 @@ NOTE_READINESS = 10  # key: slot number. socket, interest, events (-1: none), an
 NOTE_PAIR = 12  # key: socket. the socket at its other end, where socketpair made both
 NOTE_OVER_MEMORY = 20  # key: socket. slot number of a receive whose bytes were given to TLS in memory: it has this socket's from now on
 NOTE_EXTENSION = 24  # key: 0. full name of a C extension module from outside the standard library
+NOTE_SIGNAL = 11  # key: delivery. SIGNAL_FIELDS; or, when its handler has returned or raised, monotonic ns alone
 
 SOCKET_FIELDS = (
     "fd",
@@ -130,8 +131,20 @@ SOCKET_FIELDS = (
     "origin",
     "origin_tape",
     "origin_socket",
+    "internal",
     "opened_ns",
     "inode",
+)
+
+SIGNAL_FIELDS = (
+    "thread",
+    "signal",
+    "via",
+    "started_ns",
+    "ended_ns",  # -1: its handler runs
+    "during",  # number of the slot it came in + 1; 0: none
+    "socket",  # 0: not known
+    "armed",  # sockets that send this signal, where they are several: numbers with commas between
 )
 
 OPERATIONS = {
@@ -174,6 +187,11 @@ OPERATIONS = {
     "unwrap": 53,
     "tls_read": 54,
     "tls_write": 55,
+    "sigwait": 60,
+    "sigwaitinfo": 61,
+    "sigtimedwait": 62,
+    "pause": 63,
+    "fcntl": 65,
 }
 
 OUTCOMES = {

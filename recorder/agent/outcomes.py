@@ -7,6 +7,7 @@ import errno
 import os
 
 from . import layout
+from .raised import of_handler
 
 _get_blocking = os.get_blocking
 _OUTCOMES = layout.OUTCOMES
@@ -49,6 +50,8 @@ def failure(error, entry, timeout_ns):
     Returns:
         (outcome, errno or 0).
     """
+    if of_handler(error):
+        return _OUTCOMES["interrupted"], 0
     if isinstance(error, OSError) and any(kind.__name__ == "SSLError" for kind in type(error).__mro__):
         return _tls_failure(error), 0  # its errno is a number of OpenSSL's
     number = getattr(error, "errno", None) if isinstance(error, OSError) else None

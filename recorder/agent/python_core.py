@@ -11,6 +11,7 @@ import errno
 import sys
 
 from . import core, layout
+from .raised import is_ours
 
 _getframe = sys._getframe
 _now = core.now_ns
@@ -45,7 +46,7 @@ def hook(original, operation, ask, finish, before=None):
 
     # All in one function, and what is rare elsewhere: a call of Python costs as much as all it would do here.
     def hooked(sock, *args, **kw):
-        number = buffer = at = thread = None
+        number = buffer = at = thread = running = parent = None
         try:
             number = next_slot()
             try:
@@ -72,11 +73,11 @@ def hook(original, operation, ask, finish, before=None):
             if before is not None:
                 before(entry, sock)
             thread = running
-        except Exception:
-            core.void(buffer, at)
-        except BaseException:  # a signal handler raised, before the call was made
-            core.void(buffer, at)
-            raise
+        except BaseException as error:
+            core.void(buffer, at, running, parent)
+            thread = None
+            if not is_ours(error):  # a signal handler raised it, before the call was made
+                raise
         if thread is None:
             return core.unrecorded(original, sock, args, kw)
         is_open = True
@@ -100,8 +101,8 @@ def hook(original, operation, ask, finish, before=None):
                     moved, outcome, code = finish(entry, sock, args, kw, result, number, buffer, at, asked, ended)
                 _close_slot(buffer, at + _DONE_AT, ended - started, moved, 0, code, outcome, 0, _COMPLETE)
                 is_open = False
-            except Exception:
-                core.fault()
+            except Exception as problem:
+                core.fault(problem)
             return result
         finally:
             if is_open and buffer[at + _STATE_AT] == _STILL_OPEN:  # something of ours failed, or a signal handler raised in it
@@ -122,8 +123,8 @@ def _close_raised(buffer, at, lasted, error, entry, timeout_ns):
     try:
         outcome, code = core.failed(error, entry, timeout_ns)
         _close_slot(buffer, at + _DONE_AT, lasted, _NOTHING, 0, code, outcome, 0, _COMPLETE)
-    except Exception:
-        core.fault()
+    except Exception as problem:
+        core.fault(problem)
 
 
 def _unclear():

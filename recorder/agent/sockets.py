@@ -13,16 +13,15 @@ import sys
 import time
 
 from . import layout
+from .internal import is_internal
 
 _fstat, _get_blocking, _set_blocking = os.fstat, os.get_blocking, os.set_blocking
-_readlink, _listdir = os.readlink, os.listdir
+_readlink, _listdir, _getframe = os.readlink, os.listdir, sys._getframe
 _Socket = _socket.socket
 _fileno, _gettimeout, _getsockname, _getpeername = _Socket.fileno, _Socket.gettimeout, _Socket.getsockname, _Socket.getpeername
 _getsockopt = _Socket.getsockopt
 _family, _type = _Socket.family.__get__, _Socket.type.__get__
-_ref = _weakref.ref
-_monotonic_ns = time.monotonic_ns
-_finalizing = sys.is_finalizing
+_ref, _monotonic_ns, _finalizing = _weakref.ref, time.monotonic_ns, sys.is_finalizing
 _detach = _Socket.detach
 _SO_ACCEPTCONN = 30
 _STREAM, _DGRAM, _SEQPACKET = 1, 2, 5
@@ -61,7 +60,7 @@ class Entry:
     """
 
     __slots__ = (
-        "family", "fd", "id", "inode", "local", "memory", "open", "parent",
+        "family", "fd", "id", "inode", "internal", "local", "memory", "open", "parent",
         "peer", "ref", "role", "stream", "timeout_ns", "waiting",
     )  # fmt: skip
 
@@ -194,7 +193,7 @@ class Sockets:
         entry.stream = entry.memory = True
         entry.timeout_ns = 0
         entry.local = entry.peer = entry.role = ""
-        entry.parent = 0
+        entry.parent = entry.internal = 0
         entry.ref = None
         return entry
 
@@ -250,6 +249,7 @@ class Sockets:
         if not role:
             role = _role(sock, family, type_, local, peer)
         entry = self._new(fd, inode, family, type_, role, local, peer, parent)
+        entry.internal = ancestor.internal if ancestor is not None else int(is_internal(_getframe()))
         first = self._by_place.setdefault((fd, inode), entry)
         if first is not entry:
             return first  # another thread met it at the same time
@@ -265,7 +265,7 @@ class Sockets:
         entry.stream = type_ == _STREAM
         entry.role, entry.local, entry.peer, entry.parent = role, local, peer, parent
         entry.open = True
-        entry.waiting = entry.memory = False
+        entry.waiting = entry.memory = entry.internal = False
         entry.timeout_ns = -1
         entry.ref = None
         return entry
@@ -286,6 +286,7 @@ class Sockets:
             origin,
             origin_tape,
             origin_socket,
+            entry.internal,
             opened_ns,
             entry.inode,
         )
@@ -435,7 +436,7 @@ class Sockets:
         kind = _FILE_KINDS.get(target) or ("pipe" if target.startswith("pipe:") else "other")
         entry = self._new(fd, inode, -1, 0, "poller" if kind == "epoll" else "other", "", "", 0)
         self.by_fd[fd] = entry
-        self.tape.note(layout.NOTE_SOCKET, entry.id, fd, kind, "", "", entry.role, "", "", 0, "created", "", 0, _monotonic_ns(), 0)
+        self.tape.note(layout.NOTE_SOCKET, entry.id, fd, kind, "", "", entry.role, "", "", 0, "created", "", 0, 0, _monotonic_ns(), 0)
         return entry
 
     def fd_of(self, watched):

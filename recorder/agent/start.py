@@ -1,13 +1,16 @@
 """How the agent comes to life in a fresh interpreter, and in a forked child.
 
-Owns settings, the wait for the program's first import of `socket`, and fork. Knows that the
+Owns settings, the wait for the program's first import of what is hooked, and fork. Knows that the
 program must see its own environment, path and modules, as if nobody were here.
 """
 
 import _frozen_importlib
 import _frozen_importlib_external
+import _imp
 import os
 import sys
+
+from .lookalike import stand_in
 
 
 def read_settings(folder):
@@ -102,6 +105,33 @@ def _is_library(origin):
     return origin in ("built-in", "frozen") or os.path.dirname(os.path.abspath(origin)) in (library, os.path.join(library, "lib-dynload"))
 
 
+def hook_extension(name, install):
+    """Hook a module of the library that may be an extension, now or when it is imported, without a finder that could be seen.
+
+    Args:
+        name: of the module.
+        install: function(module) that hooks it.
+    """
+    if name in sys.builtin_module_names or name in sys.modules:
+        install(sys.modules.get(name) or __import__(name))
+        return
+    original = _imp.exec_dynamic
+
+    def exec_dynamic(module):
+        result = original(module)
+        try:
+            spec = module.__spec__
+            if spec.name == name and _is_library(spec.origin or ""):
+                if _imp.exec_dynamic is hooked:
+                    _imp.exec_dynamic = original
+                install(module)
+        except Exception:
+            pass
+        return result
+
+    hooked = _imp.exec_dynamic = stand_in(exec_dynamic, original)
+
+
 class _HookingLoader:
     def __init__(self, loader, spec, install):
         self.loader, self.spec, self.install = loader, spec, install
@@ -132,7 +162,7 @@ def start(folder):
     """
     settings = read_settings(folder)
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
-    from . import children, choice, core, cost, extensions, files, green, lookalike
+    from . import children, choice, control, core, cost, extensions, files, green, lookalike, signals
 
     native, name, why = choice.choose(settings.get("core", ""))
     cost_ns = cost.measure(native)  # first of all: it leaves the core as if nothing had been
@@ -142,6 +172,8 @@ def start(folder):
     recorder.sockets.take_stock()
     children.install(folder, recorder)
     files.install(recorder)
+    signals.install(native)
+    control.install_os()
     os.register_at_fork(after_in_child=core.restart_after_fork)
 
     def hook_socket(module):
@@ -171,3 +203,4 @@ def start(folder):
             installs.pop(name)(sys.modules[name])
     if installs:
         sys.meta_path.insert(0, WaitForModules(installs))
+    hook_extension("fcntl", control.install)

@@ -21,7 +21,7 @@ from sockreel.traces.writer import Bases, RunWriter
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 START_NS = 5 * S  # of the run, on the tape's clock
 _SLOT = Struct("<" + layout.SLOT_FIELDS)
-_BASES = Bases(10, 20, 30, 0, START_NS)
+_BASES = Bases(10, 20, 30, 0, 0, START_NS)
 
 
 @dataclass(frozen=True)

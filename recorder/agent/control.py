@@ -1,0 +1,128 @@
+"""How a descriptor was set: fcntl, ioctl and os.set_blocking, as far as they change what calls on it do.
+
+Owns these hooks. Arming signal-driven I/O (F_SETOWN, F_SETSIG, O_ASYNC) and O_NONBLOCK by fcntl are calls on
+the tape; whatever made a descriptor blocking or nonblocking is taken over, so that the calls behind it say how
+long they could wait. Knows the core's `begin_call` and `end_call`, Sockets, and signals' list of what is armed.
+"""
+
+import os
+
+from . import core, layout, signals
+from .lookalike import stand_in
+from .raised import is_ours
+
+_FCNTL = layout.OPERATIONS["fcntl"]
+_NOTHING, _OK = layout.NOTHING, layout.OUTCOMES["ok"]
+_F_SETFL, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 4, 8, 10, 15  # fcntl(2), the same on every Linux that Python runs on
+_RECORDED = (_F_SETFL, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX)
+_O_ASYNC = getattr(os, "O_ASYNC", 0o20000)
+_fstat, _get_blocking = os.fstat, os.get_blocking
+
+
+def _fd_of(told):
+    return told if isinstance(told, int) else core.recorder.sockets.fd_of(told)
+
+
+def _is_socket(fd):
+    return fd >= 0 and _fstat(fd).st_mode & 0o170000 == 0o140000
+
+
+def _take_over(fd):
+    """Take over whether calls on a descriptor may block now."""
+    try:
+        if fd >= 0 and core.recorder.sockets.knows(fd):
+            _timeout_by_flag(core.recorder.sockets, fd)
+    except BaseException as error:
+        if not is_ours(error):
+            raise
+
+
+def _timeout_by_flag(sockets, fd):
+    """Take over what O_NONBLOCK says of a descriptor, set without the socket object: a timeout of Python's stays.
+
+    Args:
+        sockets: of this process.
+        fd: of a socket that is known.
+    """
+    entry = sockets.by_fd[fd]
+    if entry.family < 0:
+        return
+    waits_ns = -1 if _get_blocking(fd) else 0
+    for each in {entry, sockets._by_inode.get(entry.inode)} - {None}:  # copies of a descriptor share the flag
+        if each.timeout_ns <= 0:
+            each.timeout_ns = waits_ns
+
+
+def _hook_fcntl(original):
+    def fcntl(*args):
+        call = None
+        fd = -1
+        try:
+            if len(args) in (2, 3) and isinstance(args[1], int) and args[1] in _RECORDED:
+                fd = _fd_of(args[0])
+                if _is_socket(fd):
+                    asked = args[2] if len(args) == 3 and isinstance(args[2], int) else _NOTHING if len(args) == 3 else 0
+                    call = core.begin_call(_FCNTL, fd, asked, 0, flags=args[1])
+        except BaseException as error:
+            if not is_ours(error):
+                raise
+        if call is None:
+            return original(*args)
+        try:
+            result = original(*args)
+        except BaseException as error:
+            core.fail_call(call, error)
+            raise
+        core.end_call(call, core.now_ns(), _NOTHING, _OK)
+        try:
+            _learn(fd, args[1], asked)
+        except BaseException as error:
+            if not is_ours(error):
+                raise
+        return result
+
+    return fcntl
+
+
+def _learn(fd, command, asked):
+    """Take over what a call of fcntl has set."""
+    number = core.recorder.sockets.number_of_fd(fd)
+    if command == _F_SETFL:
+        signals.arm(fd, number, bool(asked & _O_ASYNC))
+        _take_over(fd)
+    elif command == _F_SETSIG:
+        signals.sends(number, asked)
+
+
+def _hook_ioctl(original):
+    def ioctl(*args):
+        result = original(*args)
+        try:
+            fd = _fd_of(args[0])
+        except Exception:
+            return result
+        _take_over(fd)
+        return result
+
+    return ioctl
+
+
+def _hook_set_blocking(original):
+    def set_blocking(*args, **kw):
+        result = original(*args, **kw)
+        if args and isinstance(args[0], int):
+            _take_over(args[0])
+        return result
+
+    return set_blocking
+
+
+def install(fcntl):
+    """Put the hooks on the module `fcntl`."""
+    fcntl.fcntl = stand_in(_hook_fcntl(fcntl.fcntl), fcntl.fcntl)
+    fcntl.ioctl = stand_in(_hook_ioctl(fcntl.ioctl), fcntl.ioctl)
+
+
+def install_os():
+    """Put the hook on `os.set_blocking`."""
+    os.set_blocking = stand_in(_hook_set_blocking(os.set_blocking), os.set_blocking)
