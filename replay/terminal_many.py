@@ -6,6 +6,7 @@ Owns how many runs share a page. Draws a comparison, reads nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from rich.cells import cell_len
 
@@ -101,13 +102,14 @@ def draw_rows(page: Page, comparison: Comparison, look: Look) -> None:
         columns.append((above, below, cells, max(cell_len(text) for text in (above, below, *cells))))
     names = [brief(title) for title in comparison.titles]
     wide = max(map(cell_len, names))
+    gap = " " if sum(each[3] + 2 for each in columns) > look.width - wide >= sum(each[3] + 1 for each in columns) else "  "
     while columns:
-        taken = [column for number, column in enumerate(columns) if sum(each[3] + 2 for each in columns[:number + 1]) <= look.width - wide]
-        taken = taken or columns[:1]
+        ends = accumulate(column[3] + len(gap) for column in columns)
+        taken = [column for column, end in zip(columns, ends, strict=True) if end <= look.width - wide] or columns[:1]
         for line in (0, 1) if any(column[0] for column in taken) else (1,):
-            page.line(" " * wide, *[(f"  {column[line]!s:>{column[3]}}", styled("title")) for column in taken])
+            page.line(" " * wide, *[(f"{gap}{column[line]!s:>{column[3]}}", styled("title")) for column in taken])
         for index, name in enumerate(names):
-            page.line(fit(name, wide), *[f"  {column[2][index]:>{column[3]}}" for column in taken])
+            page.line(fit(name, wide), *[f"{gap}{column[2][index]:>{column[3]}}" for column in taken])
         columns = columns[len(taken):]
         if columns:
             page.line("")
