@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from .execution import BenchError
 from .install import install
 from .loads import LOADS
 from .report import page, readme_section, replace_section
+from .tools import TOOLS
 
 ROOT = Path(__file__).resolve().parents[2]
 JSON, PAGE, README = ROOT / "docs" / "measure.json", ROOT / "docs" / "measure.md", ROOT / "README.md"
@@ -40,10 +42,11 @@ def write_pages(root: Path) -> None:
 @click.command()
 @click.option("--pairs", type=click.IntRange(1), help="Rounds of bare and sockreel.  [default: 21]")
 @click.option("--only", metavar="LIST", help=f"Some of {', '.join(LOADS)}, growth; prints, and writes no page.")
+@click.option("--tools", metavar="LIST", help=f"Some of {', '.join(TOOLS)}; prints, and writes no page.")
 @click.option("--quick", is_flag=True, help="Small loads, few rounds; prints, and writes no page.")
 @click.option("--pages", is_flag=True, help="Measure nothing; write the pages from docs/measure.json.")
 @click.option("--install/--no-install", "wanted", default=True, help="Install the other tools, where root may.")
-def main(pairs: int | None, only: str | None, quick: bool, pages: bool, wanted: bool) -> None:
+def main(pairs: int | None, only: str | None, tools: str | None, quick: bool, pages: bool, wanted: bool) -> None:
     """Measure what recording costs, and write docs/measure.json, docs/measure.md and the README's section.
 
     \b
@@ -51,18 +54,20 @@ def main(pairs: int | None, only: str | None, quick: bool, pages: bool, wanted: 
       make bench                                # about ten minutes
       make bench ARGS=--quick                   # under two
       make bench ARGS="--only recv --pairs 41"
+      make bench ARGS="--tools c --only recv,echo"
     """
     if pages:
         write_pages(ROOT)
         return
+    plan = make_plan(pairs, only, tools, quick)
     if wanted:
         install()
     try:
-        results = measure(_plan(pairs, only, quick), print_progress)
+        results = measure(plan, print_progress)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     print_progress("")
-    if quick or only:
+    if quick or only or tools:
         click.echo(page(results))
         return
     JSON.write_text(one_list_a_line(results), encoding="utf-8")
@@ -70,17 +75,27 @@ def main(pairs: int | None, only: str | None, quick: bool, pages: bool, wanted: 
     click.echo(readme_section(results))
 
 
-def _plan(pairs: int | None, only: str | None, quick: bool) -> Plan:
+def make_plan(pairs: int | None, only: str | None, tools: str | None, quick: bool) -> Plan:
+    """Return the plan that options ask for. Raises click.UsageError where they name what is not there."""
     plan = QUICK if quick else Plan()
     if pairs is not None:
         plan = replace(plan, pairs=pairs, costly_rounds=min(plan.costly_rounds, pairs))
     if only is not None:
-        names = [name.strip() for name in only.split(",")]
-        if unknown := [name for name in names if name not in (*LOADS, "growth")]:
-            raise click.UsageError(f"no load is called {unknown[0]}: there are {', '.join(LOADS)} and growth")
-        loads = [name for name in LOADS if name in names]
-        plan = replace(plan, loads=loads, growth=plan.growth if "growth" in names else ())
+        names = _names(only, (*LOADS, "growth"), "load")
+        plan = replace(plan, loads=[name for name in LOADS if name in names], growth=plan.growth if "growth" in names else ())
+    if tools is not None:
+        names = {"bare", *_names(tools, TOOLS, "tool")}
+        if not any(TOOLS[name].core for name in names):
+            raise click.UsageError("one of c and python must be among the tools: that is what the pages are about")
+        plan = replace(plan, tools=[name for name in TOOLS if name in names])
     return plan
+
+
+def _names(text: str, known: Iterable[str], what: str) -> set[str]:
+    names = {name.strip() for name in text.split(",")}
+    if unknown := sorted(names.difference(known)):
+        raise click.UsageError(f"no {what} is called {unknown[0]!r}: there are {', '.join(known)}")
+    return names
 
 
 if __name__ == "__main__":

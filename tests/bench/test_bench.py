@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from sockreel.tests.bench.campaign import Plan, measure, try_out
 from sockreel.tests.bench.execution import known, program, start
 from sockreel.tests.bench.outputs import count_events, count_lines, read_lines
 from sockreel.tests.bench.report import BEGIN, END, page, ratios, readme_section, replace_section
+from sockreel.tests.bench.run import make_plan
 from sockreel.tests.bench.tools import TOOLS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +83,22 @@ def test_a_tool_that_does_not_work_here_is_shown_with_its_reason(results: dict[s
     shown = page({**results, "tools": {**results["tools"], "strace": missing, "perf": blind}})
     assert f"| strace | not available: {missing['why_not']} |" in shown
     assert "| perf trace | not available: " in shown
+
+
+def test_loads_and_tools_are_chosen_by_name() -> None:
+    plan = make_plan(pairs=2, only="echo, recv", tools="strace,c", quick=False)
+    assert (plan.loads, plan.tools, plan.growth) == (["recv", "echo"], ["bare", "c", "strace"], ())
+    assert (plan.pairs, plan.costly_rounds) == (2, 2)
+    assert make_plan(None, "growth", None, quick=False).growth
+
+
+@pytest.mark.parametrize(
+    ("only", "tools", "said"),
+    [("recv,no", None, "no load is called 'no'"), (None, "c,strcae", "there are bare, c,"), (None, "strace", "one of c and python")],
+)
+def test_what_cannot_be_measured_is_named(only: str | None, tools: str | None, said: str) -> None:
+    with pytest.raises(click.UsageError, match=said):
+        make_plan(None, only, tools, quick=False)
 
 
 @pytest.mark.parametrize("text", [STRACE, PERF, BPFTRACE], ids=["strace", "perf", "bpftrace"])
