@@ -13,7 +13,7 @@ import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .agent import layout
 from .head import Head as Head
@@ -58,8 +58,7 @@ _FIELD_VIEWS: dict[str, tuple[Literal["I", "q", "H", "i"], int, int]] = {
 _CHUNK = 2048  # slots whose state is looked at in one step
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """One note: a NOTE_ code, its key, its bytes."""
 
     kind: int
@@ -411,24 +410,27 @@ class TapeReader:
         stream = self.notes
         for segment in stream.segments.values():
             for number in sorted(segment.waiting):
-                cell = stream.item(number)
-                if int.from_bytes(cell[-4:], "little") == layout.COMPLETE:
+                cell = layout.CELL.unpack(stream.item(number))
+                if cell[-1] == layout.COMPLETE:
                     segment.waiting.discard(number)
                     self._take_cell(number, cell, notes)
         for first, states in stream.advance(self._failed("n"), ended, 1 << 62):
             segment = stream.segments[first >> stream.bits]
-            for offset in range(len(states)):
-                # Not the state as it was: it may have been written while those behind it were looked at, and what
-                # one thread wrote must be taken in its order (a socket's end after its beginning).
-                cell = stream.item(first + offset)
-                if int.from_bytes(cell[-4:], "little") == layout.COMPLETE:
-                    self._take_cell(first + offset, cell, notes)
-                else:
-                    segment.waiting.add(first + offset)
+            at = (first & (layout.CELLS - 1)) * layout.CELL_BYTES
+            cells = layout.CELL.iter_unpack(segment.map[at : at + len(states) * layout.CELL_BYTES])
+            for number, state, cell in zip(range(first, first + len(states)), states, cells, strict=True):
+                if state != layout.COMPLETE:
+                    # Looked at anew: it may have been written while those behind it were looked at, and what one
+                    # thread wrote must be taken in its order (a socket's end after its beginning).
+                    cell = layout.CELL.unpack(stream.item(number))
+                    if cell[-1] != layout.COMPLETE:
+                        segment.waiting.add(number)
+                        continue
+                self._take_cell(number, cell, notes)
         return notes
 
-    def _take_cell(self, number: int, cell: bytes, notes: list[Note]) -> None:
-        kind, part, total, key, serial, data, _ = layout.CELL.unpack(cell)
+    def _take_cell(self, number: int, cell: tuple[Any, ...], notes: list[Note]) -> None:
+        kind, part, total, key, serial, data, _ = cell
         if total <= layout.CELL_DATA_BYTES:
             notes.append(Note(kind, key, data[:total]))
             return
@@ -436,7 +438,7 @@ class TapeReader:
         parts[part] = number, data
         if len(parts) * layout.CELL_DATA_BYTES >= total:
             del self._parts[serial]
-            notes.append(Note(kind, key, b"".join(parts[at][1] for at in sorted(parts))[:total]))
+            notes.append(Note(kind, key, b"".join([parts[at][1] for at in sorted(parts)])[:total]))
 
     def _cells_of_parts(self) -> list[int]:
         """Return the cells of notes that are not whole yet: whoever reads after us needs them again."""
