@@ -161,6 +161,7 @@ Entry_dealloc(Entry *self)
 
 #define MEMBER(name) {#name, T_OBJECT_EX, offsetof(Entry, name), 0, NULL},
 #include <structmember.h>
+#include "gate.h"
 static PyMemberDef Entry_members[] = {
     {"timeout_ns", T_LONGLONG, offsetof(Entry, timeout_ns), 0, NULL},
     {"id", T_UINT, offsetof(Entry, id), 0, NULL},
@@ -1477,7 +1478,7 @@ module_exec(PyObject *module)
         PyType_Spec *spec;
         const char *name;
     } types[] = {{&Entry_spec, "Entry"}, {&Thread_spec, "Thread"}, {&Core_spec, "Core"}, {&Method_spec, "Method"}, {&Veil_spec, "Veil"},
-                 {&Handler_spec, "Handler"}};
+                 {&Handler_spec, "Handler"}, {&Numbers_spec, "Numbers"}, {&Gate_spec, "Gate"}};
     for (size_t at = 0; at < sizeof types / sizeof *types; at++) {
         PyObject *type = PyType_FromModuleAndSpec(module, types[at].spec, NULL);
         if (!type || PyModule_AddObjectRef(module, types[at].name, type) < 0) {

@@ -70,7 +70,7 @@ class Recorder:
         self.payload_bytes = payload_bytes
         self.native = native
         self.thread_type = native.Thread if native else Thread
-        self.files = Numbers()  # descriptors that are no sockets, as far as we know
+        self.files = native.Numbers() if native else Numbers()  # descriptors that are no sockets, as far as we know
         self.core = None
         if native:
             self.core = native.Core(

@@ -11,7 +11,7 @@ import os
 import sys
 
 from . import core, layout
-from .lookalike import dress, put_in_place, stand_in
+from .lookalike import dress, put_in_place, stand_in, veil
 from .methods import sum_of
 
 _NOTHING = layout.NOTHING
@@ -281,15 +281,29 @@ def _hook_socketpair(original):
     return socketpair
 
 
+def _gate(recorder, original, hooked, closes):
+    """Return what stands in for a function whose first argument is a descriptor: with the C core, files pass in C.
+
+    Args:
+        closes: it closes the descriptor, which is no file's from then on.
+    """
+    if recorder.native is None:
+        return stand_in(hooked, original)
+    return recorder.native.Gate(original, veil(hooked), recorder.files, closes)
+
+
 def install(recorder):
     """Put the recording functions of `os` in place."""
     files = recorder.files
     for name, (_, _, names) in _MOVING.items():
         original = getattr(os, name, None)
         if original is not None:
-            hook = _hook_moving_by_name if names else _hook_moving
-            put_in_place(os, name, stand_in(hook(name, original, files), original))
-    for name, wrap in {"close": _hook_close, "closerange": _hook_closerange, "dup": _hook_copying, "dup2": _hook_copying}.items():
+            if names:
+                put_in_place(os, name, stand_in(_hook_moving_by_name(name, original, files), original))
+            else:
+                put_in_place(os, name, _gate(recorder, original, _hook_moving(name, original, files), False))
+    put_in_place(os, "close", _gate(recorder, os.close, _hook_close(os.close, files), True))
+    for name, wrap in {"closerange": _hook_closerange, "dup": _hook_copying, "dup2": _hook_copying}.items():
         original = getattr(os, name)
         put_in_place(os, name, stand_in(wrap(original, files), original))
     os.fdopen = dress(_hook_fdopen(os.fdopen, files), os.fdopen)
@@ -298,6 +312,6 @@ def install(recorder):
 def install_socket(socket, recorder):
     """Put the recording functions of the module `socket` in place: those that take or make descriptors."""
     files = recorder.files
-    put_in_place(socket, "close", stand_in(_hook_close(socket.close, files), socket.close))
+    put_in_place(socket, "close", _gate(recorder, socket.close, _hook_close(socket.close, files), True))
     put_in_place(socket, "dup", stand_in(_hook_copying(socket.dup, files), socket.dup))
     socket.socketpair = dress(_hook_socketpair(socket.socketpair), socket.socketpair)

@@ -133,7 +133,7 @@ _veil_type = None
 def stand_in(hooked, original):
     """Return a callable that does what `hooked` does and looks like the built-in function `original`."""
     answers = {
-        "__slots__": (),
+        "__slots__": ("__weakref__",),
         "__call__": staticmethod(veil(hooked)),
         "__doc__": property(_doc),
         "__module__": property(lambda self: original.__module__),

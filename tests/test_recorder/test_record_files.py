@@ -222,7 +222,7 @@ def test_copies_of_a_descriptor_name_what_they_copy(record: Recorder) -> None:
         os.close(one); os.close(77); other.close()
     """))  # fmt: skip
     assert done.status == 0, done
-    a, one, two, first77, b, second77, other = sockets(done)
+    a, b, one, two, first77, second77, other = sockets(done)
     assert [row["origin"] for row in (a, one, two, first77, b, second77, other)] == [
         "created", "duplicated", "duplicated", "duplicated", "created", "duplicated", "duplicated"]  # fmt: skip
     assert [row["origin_id"] for row in (one, two, first77, second77, other)] == [a["id"], one["id"], two["id"], b["id"], a["id"]]
@@ -246,7 +246,7 @@ def test_a_file_object_on_a_socket_is_named_as_what_is_not_seen(record: Recorder
 
 def test_functions_of_os_answer_as_they_did(record: Recorder) -> None:
     script = record.script("""
-        import copy, inspect, os, pickle, posix, socket
+        import copy, inspect, os, pickle, posix, socket, weakref
         from unittest import mock
         names = ["read", "write", "readv", "writev", "sendfile", "splice", "close", "closerange", "dup", "dup2", "execve", "fdopen"]
         functions = [getattr(os, name) for name in names if hasattr(os, name)] + [socket.dup, socket.close]
@@ -260,14 +260,73 @@ def test_functions_of_os_answer_as_they_did(record: Recorder) -> None:
             print(inspect.signature(function) if function.__text_signature__ else None) if hasattr(function, "__text_signature__") else 0
             print(pickle.dumps(function), pickle.loads(pickle.dumps(function)) is function, copy.deepcopy(function) is function)
             print(function == getattr(posix, function.__name__, None), function is getattr(posix, function.__name__, None))
+            print(weakref.ref(function)() is function, {function: 1}[function], hash(function) == hash(function))
             print(isinstance(function, type(len)), mock.create_autospec(function) is not None)
         print(os.execve in os.supports_fd, Holder().read is os.read, Holder.close is os.close)
         end, begin = os.pipe()
         os.write(begin, b"bound to nothing")
         print(Holder().read(end, 5))
     """)  # fmt: skip
-    for version in ("this", "3.8", "3.13"):
+    for version, core in (("this", "c"), ("this", "python"), ("3.8", "python"), ("3.13", "python")):
         python = interpreter(version)
-        done = record(script, python=python)
+        done = record(script, python=python, options=["--core", core])
         assert done.status == 0 and done.out.count("\n") > 100, done
         assert done.out == bare(python, script).stdout
+
+
+@pytest.mark.parametrize("core", ["c", "python"])
+def test_a_descriptor_is_looked_at_anew_when_its_number_means_something_new(record: Recorder, core: str) -> None:
+    done = record(record.script("""
+        import os, socket
+        def file():
+            fd = os.open("/dev/zero", os.O_RDONLY)
+            assert os.read(fd, 1) == os.read(fd, 1) == b"\\0"
+            return fd
+        ways = [os.close, lambda fd: os.closerange(fd, fd + 1), lambda fd: open(fd, "rb", buffering=0).close(), socket.close,
+                lambda fd: os.close(fd=fd)]
+        for n, close in enumerate(ways):
+            fd = file()
+            close(fd)
+            a, b = socket.socketpair()
+            assert a.fileno() == fd
+            assert os.write(fd, b"x" * (n + 1)) == n + 1
+            a.close(); b.close()
+        fd = file()
+        a, b = socket.socketpair()
+        os.dup2(a.fileno(), fd)
+        os.write(fd, b"through the copy")
+        os.close(fd)
+        os.write(a.fileno(), b"!")
+        os.dup2(file(), a.fileno())
+        assert os.read(a.fileno(), 1) == b"\\0"
+        for high in (70_000, 65_535, 65_536):
+            try:
+                os.dup2(b.fileno(), high)
+            except OSError:
+                continue
+            assert os.read(high, 5)
+            os.close(high)
+    """), options=["--core", core])  # fmt: skip
+    assert done.status == 0, done
+    assert [row["result"] for row in done.calls(operation="write")] == [1, 2, 3, 4, 5, 16, 1]
+    assert done.run["calls_lost"] == 0 and done.blind_spots == []
+    assert {row["outcome"] for row in done.calls(operation="read")} <= {"ok"}
+
+
+def test_a_forked_child_knows_nothing_of_its_parents_files(record: Recorder) -> None:
+    done = record(record.script("""
+        import os, socket
+        fd = os.open("/dev/zero", os.O_RDONLY)
+        os.read(fd, 1)
+        a, b = socket.socketpair()
+        if not os.fork():
+            os.dup2(a.fileno(), fd)
+            os.write(fd, b"child")
+            os._exit(0)
+        os.wait()
+        assert os.read(fd, 1) == b"\\0"
+        assert os.read(b.fileno(), 10) == b"child"
+    """))  # fmt: skip
+    assert done.status == 0, done
+    assert [(row["operation"], row["result"]) for row in done.calls() if row["operation"] in ("read", "write")] in (
+        [("write", 5), ("read", 5)], [("read", 5), ("write", 5)])  # fmt: skip
