@@ -20,23 +20,26 @@ FEW_LINES = 30
 @click.option("--calls", is_flag=True, help="List the calls, one line each; fruitless ones in a row share one.")
 @click.option("--failed", is_flag=True, help="List only the calls that failed.")
 @click.option("--operation", "operations", multiple=True, metavar="NAME", help="List only these operations, e.g. accept.")
+@click.option("--internal", is_flag=True, help="With the sockets that an event loop makes to wake itself (asyncio's self-pipe).")
 @click.option("--lines", type=click.IntRange(1), default=1_000, show_default=True, help="List at most so many lines.")
 @look_options
 @click.option("--json", "as_json", is_flag=True, help="Print lanes, spans and exchanges as JSON.")
 def command(
     reference: str, from_ns: int | None, to_ns: int | None, sockets: Sequence[str], threads: Sequence[str], calls: bool, failed: bool,
-    operations: Sequence[str], lines: int, width: int | None, as_json: bool,
+    operations: Sequence[str], internal: bool, lines: int, width: int | None, as_json: bool,
 ) -> None:
     """Draw a run as lanes over time.
 
     One lane per thread, per socket and per client: where it was blocked in a call, where it polled
-    for nothing, where data moved, what never returned. Where time is narrow, the calls are listed.
+    for nothing, where data moved, what never returned. Where time is narrow, the calls are listed,
+    and the signals that came between them.
 
     \b
     Example:
       sockreel show lecture.db#blocking
       sockreel show lecture.db --from 1.2s --to 1.3s --calls
       sockreel show lecture.db --socket fd=5 --failed
+      sockreel show aio.db --calls --internal
     """
     from ..replay import end_of_run, find_sockets, find_threads, load_listing, load_story, render_show, story_json
 
@@ -45,7 +48,7 @@ def command(
         window = window_of(from_ns, to_ns, end_of_run(trace, run))
         only_sockets = find_sockets(trace, run, sockets) if sockets else None
         only_threads = find_threads(trace, run, threads) if threads else None
-        story = load_story(trace, run, window, resolution=look.width, sockets=only_sockets, threads=only_threads)
+        story = load_story(trace, run, window, resolution=look.width, sockets=only_sockets, threads=only_threads, internal=internal)
         if as_json:
             put_json(story_json(story))
             return
@@ -55,7 +58,7 @@ def command(
         if listed or sum(sum(lane.calls) for lane in story.threads) <= 5_000:
             listing = load_listing(
                 trace, run, story.window, failed=failed, operations=operations or None, sockets=only_sockets, threads=only_threads,
-                lines=lines if listed else FEW_LINES + 1)
+                lines=lines if listed else FEW_LINES + 1, internal=internal)
             if not listed and not 0 < len(listing.entries) <= FEW_LINES:
                 listing = None
         put(render_show(story, listing, look, str(trace.path)))

@@ -73,6 +73,7 @@ def _object(figures: Statistics, tallies: list[Tally], model: RunModel) -> dict[
         "cpu_ns": figures.cpu_ns,
         "model": model_json(model),
         "processes": [asdict(process) for process in figures.processes],
+        "signals": [{"signal": signal, "via": via, "count": count} for signal, via, count in figures.signals],
         "unfinished_calls": figures.unfinished_calls,
         "unfinished": [asdict(call) for call in figures.unfinished],
         "blind_spots": blind_spots(figures.run),
@@ -153,6 +154,8 @@ def _print_notes(figures: Statistics) -> None:
         rss = max((process.rss_bytes or 0 for process in figures.processes), default=0)
         if rss:
             line(f"memory      {size(rss)} at most")
+    if figures.signals:
+        line("signals     " + ", ".join(f"{visible(signal)} {count:,} ({visible(via)})" for signal, via, count in figures.signals[:12]))
     if run.calls_lost:
         line(f"lost        {counted(run.calls_lost, 'call')} happened and could not be recorded", "red")
     if figures.unfinished_calls:

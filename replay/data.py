@@ -28,6 +28,8 @@ def story_json(story: Story) -> dict[str, Any]:
         "calls_complete": story.complete,
         "long_calls_left_out": story.more_calls,
         "calls": [_span(span) for span in story.calls],
+        "signals": [asdict(signal) for signal in story.signals],
+        "sockets_hidden": story.hidden_sockets,
         "spins": [asdict(spin) for spin in story.spins],
         "exchanges": [{**asdict(exchange), "latency_ns": exchange.latency_ns} for exchange in story.exchanges],
         "exchanges_measured_by": story.measured_by,

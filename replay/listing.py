@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..traces import Run, Trace
 from .density import few_calls
 from .reading import Fold, Reader, damaged
-from .values import FAILED, Span, Window
+from .values import FAILED, Delivery, Span, Window
 
 LINES = 1_000
 """So many lines are listed unless told otherwise."""
@@ -39,16 +39,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Lines in the order of time. `more` says that there were more than were asked for."""
+    """Lines in the order of time, signals apart. `more` says that there were more than were asked for."""
 
     entries: tuple[Entry, ...]
     more: bool
+    signals: tuple[Delivery, ...] = ()
 
 
 def load_listing(
     trace: Trace, run: Run, window: Window | None = None, *, failed: bool = False, operations: Sequence[str] | None = None,
     sockets: Sequence[int] | None = None, threads: Sequence[int] | None = None, lines: int = LINES, fold: bool = True,
-    payloads: bool = True,
+    payloads: bool = True, internal: bool = False,
 ) -> Listing:
     """Return the calls of a window, one line each.
 
@@ -59,6 +60,7 @@ def load_listing(
         lines: at most so many.
         fold: make one line of consecutive fruitless calls of one thread.
         payloads: with the first bytes moved.
+        internal: with calls on the sockets that event loops made for themselves.
 
     Raises:
         TraceError: the trace is damaged.
@@ -66,12 +68,14 @@ def load_listing(
     try:
         reader = Reader(trace, run)
         window = window or Window(0, reader.end_ns + 1)
-        wanted = _Wanted(failed, operations, sockets, threads)
+        hidden = reader.internal if not internal and sockets is None else frozenset()
+        wanted = _Wanted(failed, operations, sockets, threads, hidden)
         folds = [part.within(window) for part in reader.folds(window)] if not failed else []
         groups, more = _grouped(_chosen(reader, window, wanted), list(filter(wanted.of_fold, folds)), lines, fold)
         moved = reader.payloads([group.calls[0].call_id for group in groups if group.calls[0].bytes]) if payloads else {}
         entries = [group.entry(moved.get(group.calls[0].call_id)) for group in groups]
-        return Listing(tuple(sorted(entries, key=lambda entry: (entry.first.started_ns, entry.first.call_id))), more)
+        return Listing(tuple(sorted(entries, key=lambda entry: (entry.first.started_ns, entry.first.call_id))), more,
+                       _signals(reader, window, wanted, lines))
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error
 
@@ -82,10 +86,12 @@ class _Wanted:
     operations: Sequence[str] | None
     sockets: Sequence[int] | None
     threads: Sequence[int] | None
+    hidden: frozenset[int]
 
     def __call__(self, call: Span) -> bool:
         return (
-            (not self.failed or call.failed)
+            call.socket_id not in self.hidden
+            and (not self.failed or call.failed)
             and (self.operations is None or call.operation in self.operations)
             and (self.sockets is None or call.socket_id in self.sockets)
             and (self.threads is None or call.thread_id in self.threads))
@@ -93,9 +99,20 @@ class _Wanted:
     def of_fold(self, fold: Fold) -> bool:
         """Say whether calls of a fold are wanted."""
         return (
-            (self.operations is None or fold.operation in self.operations)
+            fold.socket_id not in self.hidden
+            and (self.operations is None or fold.operation in self.operations)
             and (self.sockets is None or fold.socket_id in self.sockets)
             and (self.threads is None or fold.thread_id in self.threads))
+
+
+def _signals(reader: Reader, window: Window, wanted: _Wanted, lines: int) -> tuple[Delivery, ...]:
+    """Return the signals to list among the calls: none where only some operations, or failures, are asked for."""
+    if wanted.failed or wanted.operations is not None:
+        return ()
+    threads, sockets = wanted.threads, wanted.sockets
+    return tuple(
+        signal for signal in reader.deliveries(window, lines)
+        if (threads is None or signal.thread_id in threads) and (sockets is None or signal.socket_id in sockets))
 
 
 def _chosen(reader: Reader, window: Window, wanted: _Wanted) -> Iterator[Span]:

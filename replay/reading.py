@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ..traces import Run, Trace, TraceError, named_queries
-from .values import KINDS, MARKED, Count, Cpu, Exchange, Kind, Mark, Site, Span, Usage, Window, class_of, moved_bytes
+from .values import KINDS, MARKED, Count, Cpu, Delivery, Exchange, Kind, Mark, Site, Span, Usage, Window, class_of, moved_bytes
 
 MAX_ID = 2**63 - 1
 
@@ -212,6 +212,16 @@ class Reader:
         rows = self._stream("marks_of_run", window, first=self.extent.first_id, last=self.extent.last_id, step=max(1, step_ns),
                             outcomes=json.dumps(sorted(MARKED)))
         return tuple(Mark(row["at_ns"], row["thread_id"], row["socket_id"], row["outcome"], row["calls"]) for row in rows)
+
+    def deliveries(self, window: Window, most: int) -> tuple[Delivery, ...]:
+        """Return the first signals that came in a window."""
+        rows = self._named("signals_of_run", start=window.start_ns, end=window.end_ns, most=most)
+        return tuple(Delivery(**dict(row)) for row in rows)
+
+    @cached_property
+    def internal(self) -> frozenset[int]:
+        """Sockets that event loops made for themselves."""
+        return frozenset(id_ for id_, row in self.sockets.items() if row["internal"])
 
     def payloads(self, calls: Iterable[int]) -> dict[int, tuple[int, bytes]]:
         """Return the first bytes that calls moved: call id -> (size, data)."""

@@ -21,6 +21,7 @@ from .values import KIND_INDEX, Exchange, Facts, Lane, Mark, Site, Span, Standst
 TELL_ALL = 50_000
 """So many calls of a window are told one by one; of more, only the long and the unfinished ones."""
 LONG_KEPT = 20_000
+SIGNALS_KEPT = 10_000
 SCAN_UP_TO = 2_000_000
 CELLS_A_COLUMN = 8
 
@@ -30,7 +31,7 @@ Source = Literal["auto", "levels", "calls"]
 def load_story(
     trace: Trace, run: Run, window: Window | None = None, *, resolution: int = 120, max_sockets: int | None = 16,
     max_threads: int | None = 32, sockets: Sequence[int] | None = None, threads: Sequence[int] | None = None, requests: bool = False,
-    source: Source = "auto",
+    source: Source = "auto", internal: bool = False,
 ) -> Story:
     """Return the story of a run, or of a window of it.
 
@@ -42,6 +43,7 @@ def load_story(
         max_sockets, max_threads: lanes of these; the most active are kept. None keeps all.
         sockets, threads: ids; only these lanes, where given.
         requests: where no workload saw exchanges, take them from the server's own calls (reads every call).
+        internal: with the sockets that event loops made for themselves.
         source: where densities come from; auto takes calls where they are few.
 
     Raises:
@@ -55,13 +57,15 @@ def load_story(
         calls, grid, complete, more_calls = _tell(reader, window, resolution, source, still)
         lanes = _Lanes(reader, window, grid, calls, _clients(exchanges))
         own_threads, more_threads = lanes.threads(max_threads, threads)
-        own_sockets, more_sockets = lanes.sockets(max_sockets, sockets)
+        hidden = reader.internal if not internal and sockets is None else frozenset()
+        own_sockets, more_sockets = lanes.sockets(max_sockets, sockets, hidden)
         if complete:
             folds = [fold.within(window) for fold in reader.folds(window)]
             spins, gaps = spins_of_calls(calls, folds), gaps_of_calls(calls, folds)
         else:
             spins, gaps = spins_of_grid(grid), gaps_of_grid(grid)
         return Story(
+            signals=reader.deliveries(window, SIGNALS_KEPT), hidden_sockets=len(hidden),
             facts=_facts(reader), end_ns=reader.end_ns, window=window, threads=own_threads, sockets=own_sockets,
             more_sockets=more_sockets, more_threads=more_threads, calls=tuple(calls), complete=complete, more_calls=more_calls,
             standstills=still.ranked(), blocked_threads=len(still.threads), spins=spins, gaps=gaps,
@@ -155,10 +159,10 @@ class _Lanes:
         kept = self._most_active("thread", ids, most, lambda _: 0)
         return tuple(self._lane("thread", id_, self.reader.threads[id_].name, {}) for id_ in kept), len(ids) - len(kept)
 
-    def sockets(self, most: int | None, only: Sequence[int] | None) -> tuple[tuple[Lane, ...], int]:
+    def sockets(self, most: int | None, only: Sequence[int] | None, hidden: frozenset[int] = frozenset()) -> tuple[tuple[Lane, ...], int]:
         """Return the lanes of sockets in the order of their opening, and how many are left out."""
         rows = self.reader.sockets
-        ids = [id_ for id_, row in rows.items() if (id_ in only if only is not None else self._there(row))]
+        ids = [id_ for id_, row in rows.items() if (id_ in only if only is not None else id_ not in hidden and self._there(row))]
         kept = self._most_active("socket", ids, most, lambda id_: 1 if rows[id_]["role"] == "listener" else 0)
         return tuple(self._lane("socket", id_, self.names[id_], rows[id_]) for id_ in kept), len(ids) - len(kept)
 

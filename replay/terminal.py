@@ -14,7 +14,7 @@ from .axis import Axis, axis_lines, counts_from_start, step_of
 from .lanes import Paint, legend, paint_client, paint_lane, pause_words, pieces, share_words
 from .listing import Entry, Listing
 from .look import Look, Page, Piece, styled
-from .values import Exchange, Lane, Story, Window
+from .values import Delivery, Exchange, Lane, Story, Window
 from .words import (
     brief,
     call_words,
@@ -26,6 +26,7 @@ from .words import (
     moment,
     percent,
     short_count,
+    signal_words,
     started_words,
     visible,
     visible_bytes,
@@ -158,6 +159,9 @@ def _draw_story(page: Page, story: Story, axis: Axis, frame: Frame, look: Look) 
                     for lane in story.threads], _and_more(story.more_threads, "thread", "less busy"))
     add("sockets", [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), _socket_words(lane))
                     for lane in story.sockets], _and_more(story.more_sockets, "socket", "less active"))
+    if story.hidden_sockets:
+        hidden = counted(story.hidden_sockets, "socket")
+        page.line((f"  {hidden} of an event loop's own, for waking itself, not shown: --internal", styled("quiet")))
     shown = list(clients.items())[:MOST_CLIENTS]
     add("clients", [Row(visible(name), paint_client(own, axis, look, story.closings, story.end_ns), pause_words(own))
                     for name, own in shown],
@@ -205,21 +209,30 @@ def _and_more(count: int, noun: str, why: str) -> str:
 
 def _list(page: Page, story: Story, listing: Listing, look: Look) -> None:
     page.line("")
-    if not listing.entries:
+    if not listing.entries and not listing.signals:
         page.line("no such call in this window")
         return
     threads = {lane.id: visible(lane.name) for lane in story.threads}
-    several = len({entry.first.thread_id for entry in listing.entries}) > 1
+    several = len({entry.first.thread_id for entry in listing.entries} | {signal.thread_id for signal in listing.signals}) > 1
     step_ns = max(1_000 if story.window.length_ns >= 1_000_000 else 1, story.window.length_ns // 1_000_000)
-    widest = max(cell_len(moment(entry.first.started_ns, step_ns)) for entry in listing.entries)
-    for entry in listing.entries:
-        who = fit(threads.get(entry.first.thread_id, f"thread {entry.first.thread_id}"), 14, look.glyphs.ellipsis) + "  " if several else ""
+    lines: list[Entry | Delivery] = sorted([*listing.entries, *listing.signals], key=_begun_ns)
+    widest = max(cell_len(moment(_begun_ns(entry), step_ns)) for entry in lines)
+    for entry in lines:
+        thread_id = entry.thread_id if isinstance(entry, Delivery) else entry.first.thread_id
+        who = fit(threads.get(thread_id or 0, f"thread {thread_id}"), 14, look.glyphs.ellipsis) + "  " if several else ""
+        if isinstance(entry, Delivery):
+            page.line((f"{moment(entry.started_ns, step_ns):>{widest}}  ", styled("quiet")), who, signal_words(entry, story.names))
+            continue
         state = _entry_state(entry)
         at = f"{moment(entry.first.started_ns, step_ns):>{widest}}  "
         data = f"  {visible_bytes(entry.payload, entry.size or 0)}" if entry.payload is not None else ""
         page.line((at, styled("quiet")), who, (entry_words(entry, story), styled(state)), *_site_pieces(entry), data)
     if listing.more:
         page.line((f"... and more: {len(listing.entries):,} lines are shown; narrow it with --from and --to", styled("quiet")))
+
+
+def _begun_ns(line: Entry | Delivery) -> int:
+    return line.started_ns if isinstance(line, Delivery) else line.first.started_ns
 
 
 def _entry_state(entry: Entry) -> str:

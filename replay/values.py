@@ -118,6 +118,25 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """One signal as Python saw it.
+
+    `via` is handler, wakeup_fd or sigwait; `during` the operation of the call that its thread was in, if any;
+    `ended_ns` None: its handler never came back.
+    """
+
+    id: int
+    thread_id: int | None
+    signal: str
+    via: str
+    started_ns: int
+    ended_ns: int | None
+    during_call_id: int | None
+    during: str | None
+    socket_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Spin:
     """Consecutive fruitless calls of one thread, counted.
 
@@ -309,6 +328,8 @@ class Story:
         exchanges: of the clients; `measured_by` says who saw them.
         counts: of the whole run.
         model: the I/O model that the calls show.
+        signals: that came in the window, the first 10,000.
+        hidden_sockets: lanes that are left out because event loops made these sockets for themselves.
         names, closings: of every socket, by id: what to call it, and when it was closed.
     """
 
@@ -331,6 +352,8 @@ class Story:
     counts: tuple[Count, ...]
     cpu: Cpu | None
     model: RunModel | None = None
+    signals: tuple[Delivery, ...] = ()
+    hidden_sockets: int = 0
     names: dict[int, str] = field(default_factory=dict)
     closings: dict[int, int] = field(default_factory=dict)
     usage: Usage | None = None

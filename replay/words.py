@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from rich.cells import cell_len, set_cell_size
 
 from .naming import RunModel
-from .values import MOVING, Facts, Span, Spin
+from .values import MOVING, Delivery, Facts, Span, Spin
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Other categories: control, format (direction marks, joiners), surrogate, private, unassigned; line and paragraph separators.
@@ -173,8 +173,10 @@ def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
     if call.outcome == "ok":
         if call.operation == "accept" and call.result:
             return f"new: {brief(names.get(call.result, f'socket {call.result}'))}"
+        if call.operation.startswith("sig") and call.result:
+            return f"signal {signal_name(call.result)}"
         if call.layer == "wait":
-            return f"{call.result or 0} ready"
+            return "" if call.operation == "pause" else f"{call.result or 0} ready"
         if call.operation.startswith((*MOVING, "tls_")) and call.result is not None:
             of = f" of {call.asked:,}" if call.asked is not None and call.asked != call.result else ""
             return f"{call.result:,}{of} byte{'' if call.result == 1 and not of else 's'}" + (f" {brief(call.peer)}" if call.peer else "")
@@ -189,6 +191,29 @@ def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
     if call.outcome == "error" and call.errno:
         return f"error {errno_name(call.errno)}"
     return _OUTCOMES.get(call.outcome or "", visible(call.outcome or ""))
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal on Linux; real-time ones by their place in the row."""
+    from signal import SIGRTMAX, SIGRTMIN, Signals
+
+    if SIGRTMIN < number < SIGRTMAX:
+        return f"SIGRTMIN+{number - SIGRTMIN}"
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"number {number}"
+
+
+def signal_words(signal: Delivery, names: Mapping[int, str]) -> str:
+    """Return a signal that came: `SIGIO in recv: handler ran 40 us (fd 3 listener)`."""
+    during = f" in {brief(signal.during)}" if signal.during and signal.via != "sigwait" else ""
+    on = f" ({brief(names[signal.socket_id])})" if signal.socket_id is not None and signal.socket_id in names else ""
+    if signal.via == "sigwait":
+        return f"{brief(signal.signal)}{on} came to {brief(signal.during or 'a wait')}"
+    ran = "its handler never came back" if signal.ended_ns is None else f"handler ran {duration(signal.ended_ns - signal.started_ns)}"
+    woke = ", number written to the wake-up descriptor" if signal.via == "wakeup_fd" else ""
+    return f"{brief(signal.signal)}{during}{on}: {ran}{woke}"
 
 
 def errno_name(errno: int) -> str:

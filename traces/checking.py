@@ -105,6 +105,11 @@ def _run_findings(trace: Trace, run: Run) -> Iterator[Finding]:
         count = sum(row[key] for row in rows)
         if count:
             yield wrong(f"{count:,} {sentence}")
+    signals = trace.named("check_signals", run=run.id)[0]
+    for key, sentence in (("backwards", "signals end before they begin, or begin before the run"),
+                          ("elsewhere", "signals came in calls of another thread")):
+        if signals[key]:
+            yield wrong(f"{signals[key]:,} {sentence}")
     strangers = sum(row["calls"] for row in rows if row["process_run_id"] != run.id)
     if strangers:
         yield wrong(f"{strangers:,} calls were made by threads that are not of this run")

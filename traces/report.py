@@ -76,6 +76,7 @@ class Statistics:
         total: all calls.
         fruitless: calls that came back with nothing though nothing had kept them.
         unfinished: the first of them; `unfinished_calls` counts all.
+        signals: name, how Python gave it (schema.sql: signals.via), how often.
     """
 
     run: Run
@@ -85,6 +86,7 @@ class Statistics:
     processes: Sequence[ProcessTime]
     unfinished: Sequence[Unfinished]
     unfinished_calls: int
+    signals: Sequence[tuple[str, str, int]] = ()
 
     @property
     def fruitless_share(self) -> float | None:
@@ -156,6 +158,7 @@ def statistics(trace: Trace, run: Run, by_process: bool = False) -> Statistics:
         total=total.tally("total", ""),
         fruitless=fruitless,
         processes=[ProcessTime(**dict(row)) for row in trace.named("cpu_of_run", run=run.id)],
+        signals=[(str(row["signal"]), str(row["via"]), int(row["deliveries"])) for row in trace.named("signals_counted", run=run.id)],
         unfinished=[Unfinished(**dict(row)) for row in unfinished[:20]],
         unfinished_calls=len(unfinished),
     )
