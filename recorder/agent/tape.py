@@ -288,7 +288,7 @@ class Tape:
 
     def note(self, kind, key, *fields):
         """Write a note of text fields; numbers are written in decimal."""
-        self.note_bytes(kind, key, b"\0".join([_encode(field) for field in fields]))
+        self.note_bytes(kind, key, _joined(fields))
 
     def note_bytes(self, kind, key, data):
         """Write a note of raw bytes, in as many cells as it takes.
@@ -327,6 +327,20 @@ class ScratchTape(Tape):
 
     def _segment(self, stream, number):
         return _mapped(layout.SEGMENT_BYTES[stream], _MAP_PRIVATE | _MAP_ANONYMOUS, -1)
+
+
+_AS_TEXT = {int: str, bool: "01".__getitem__}  # exactly these: a subclass may say something else of itself
+
+
+def _joined(fields):
+    """Return fields as a note holds them: in UTF-8, NUL between them and nowhere else."""
+    try:
+        text = "\0".join([field if type(field) is str else _AS_TEXT[type(field)](field) for field in fields])
+        if text.count("\0") == len(fields) - 1:
+            return text.encode()
+    except (KeyError, UnicodeEncodeError):
+        pass
+    return b"\0".join([_encode(field) for field in fields])
 
 
 def _encode(value):
