@@ -7,9 +7,9 @@ import _socket
 
 from . import core, layout
 from .lookalike import BoundMethod, Method, dress
+from .naming import timeout_to_ns
 from .outcomes import connect_outcome
 from .python_core import hook
-from .sockets import timeout_to_ns
 
 _NOTHING = layout.NOTHING
 _OK = layout.OUTCOMES["ok"]

@@ -16,8 +16,8 @@ import sys
 
 from . import core, layout
 from .lookalike import stand_in
+from .naming import timeout_to_ns
 from .raised import by_handler, is_ours
-from .sockets import timeout_to_ns
 
 _OPERATIONS = layout.OPERATIONS
 _NOTHING = layout.NOTHING

@@ -14,6 +14,7 @@ import time
 
 from . import layout
 from .internal import is_internal
+from .naming import address_text, kind_name, timeout_to_ns
 
 _fstat, _get_blocking, _set_blocking = os.fstat, os.get_blocking, os.set_blocking
 _readlink, _listdir, _getframe = os.readlink, os.listdir, sys._getframe
@@ -63,36 +64,6 @@ class Entry:
         "family", "fd", "id", "inode", "internal", "local", "memory", "open", "parent",
         "peer", "ref", "role", "stream", "timeout_ns", "waiting",
     )  # fmt: skip
-
-
-def kind_name(family, type_):
-    """Return the trace's word for a family and type."""
-    if family in (_INET, _INET6) and type_ in (_STREAM, _DGRAM):
-        return "tcp" if type_ == _STREAM else "udp"
-    return "unix" if family == _UNIX else "other"
-
-
-def address_text(family, address):
-    """Return an address as the trace writes it: 127.0.0.1:80, [::1]:80, unix:/path, unix:@abstract, "" for none."""
-    if not address:
-        return ""
-    if family in (_INET, _INET6) and isinstance(address, tuple):
-        host, port = address[:2]
-        if isinstance(host, (bytes, bytearray)):
-            host = bytes(host).decode("utf-8", "backslashreplace")
-        return ("[%s]:%s" if family == _INET6 else "%s:%s") % (host, port)
-    if family == _UNIX:
-        if isinstance(address, bytes):
-            return "unix:@" + address[1:].decode("utf-8", "backslashreplace") if address[:1] == b"\0" else "unix:" + os.fsdecode(address)
-        return "unix:@" + address[1:] if address[:1] == "\0" else "unix:%s" % (address,)
-    return str(address)
-
-
-def timeout_to_ns(seconds):
-    """Return a Python timeout in nanoseconds, -1 for None. Raises for what is no number: text times a billion fills memory."""
-    if seconds is None:
-        return -1
-    return int((seconds if isinstance(seconds, (int, float)) else float(seconds)) * 1_000_000_000)
 
 
 class Sockets:
