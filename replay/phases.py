@@ -91,14 +91,31 @@ def phases_of(story: Story) -> Phases:
         more_waits_ns = min(rest_ns, max(0, all_waits_ns - sum(call.duration_ns for call in waits)))
         waiting_ns += more_waits_ns
         unknown_ns += rest_ns - more_waits_ns
-    moved, fruitless = KIND_INDEX["moved"], KIND_INDEX["fruitless"]
+    fruitless = KIND_INDEX["fruitless"]
     return Phases(
         threads_ns=_threads_ns(story),
         waiting=Part(_calls(story, waits, "wait"), waiting_ns, _operations(waits)),
         checking=Part(story.facts.kind_calls[fruitless], story.facts.kind_ns[fruitless], _checking(story)),
         blocked=Part(len(data), wait_ns + copy_ns + unknown_ns, _operations(data)),
         blocked_wait_ns=wait_ns, blocked_copy_ns=copy_ns, blocked_unknown_ns=unknown_ns,
-        copying=Part(story.facts.kind_calls[moved], story.facts.kind_ns[moved], _copying(story)))
+        copying=Part(*_moved(story), _copying(story)))
+
+
+def _moved(story: Story) -> tuple[int, int]:
+    """Return calls that moved data without waiting for it, and the time in them.
+
+    Levels count what a call makes inside another one as nothing moved: right for a sendall and its
+    sends, but a signal's handler that reads inside a pause has copied.
+    """
+    if story.complete:
+        carriers = {call.call_id for call in story.calls if call.layer != "wait"}
+        moved = [call for call in story.calls if call.kind == "moved" and call.parent_id not in carriers]
+        return len(moved), sum(call.duration_ns for call in moved)
+    at = KIND_INDEX["moved"]
+    if story.facts.kind_calls[at] or not any(count.operation == "pause" for count in story.counts):
+        return story.facts.kind_calls[at], story.facts.kind_ns[at]
+    copies = [count for count in story.counts if moved_bytes(count.operation, count.outcome, count.bytes)]
+    return sum(count.calls for count in copies), sum(count.total_ns for count in copies)
 
 
 def _idle_looks_ns(story: Story) -> int:
