@@ -87,19 +87,19 @@ class Page:
         """Add one line, cut at the edge of the screen."""
         self._items.append(self._cut(pieces))
 
-    def wrapped(self, text: str, indent: int = 0, state: str = "") -> None:
-        """Add a text over as many lines as it takes, words kept whole."""
+    def wrapped(self, text: str, indent: int = 0, state: str = "", first: int = 0) -> None:
+        """Add a text over as many lines as it takes, words kept whole; the first line is indented by `first`."""
         limit = max(20, self.look.width)
         lines: list[str] = []
         current = ""
         for word in _cut_words(text.split(" "), limit - indent):
-            if current and cell_len(current) + 1 + cell_len(word) > limit - (indent if lines else 0):
+            if current and cell_len(current) + 1 + cell_len(word) > limit - (indent if lines else first):
                 lines.append(current)
                 current = word
             else:
                 current = f"{current} {word}" if current else word
         for number, line in enumerate([*lines, current]):
-            self.line((" " * indent if number else "", ""), (line, styled(state)))
+            self.line((" " * (indent if number else first), ""), (line, styled(state)))
 
     def add(self, item: RenderableType) -> None:
         """Add a table or another thing that rich draws."""

@@ -1,0 +1,75 @@
+"""Rules about how connections end, and what of a message is lost: forgotten closes, sends that took only a part.
+
+Knows the life of sockets; not why the program keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..words import counted, duration
+from .finding import Finding, sentence
+from .material import MOST, Material
+
+LATE_NS = 100_000_000
+"""A peer gone for so long before the end of the run, and its socket open still, was forgotten."""
+
+
+def forgotten_close(material: Material) -> Iterator[Finding]:
+    """Connections that the program never closed: left to the garbage collector, or kept after the peer had gone."""
+    rows = material.reader.sockets
+    served = [row for row in rows.values() if row["role"] in ("accepted", "connected") and _is_ours(material, row["id"])]
+    collected = [row["id"] for row in served if row["closed_by"] == "collected"]
+    gone = {}
+    if material.calls_of_outcome("eof"):
+        for row in material.named("explain_first_eofs", most=100_000):
+            socket = rows.get(row["socket_id"])
+            until_ns = material.reader.end_ns if socket is None or socket["closed_ns"] is None else socket["closed_ns"]
+            if until_ns - row["at_ns"] >= LATE_NS and _is_ours(material, row["socket_id"]):
+                gone[row["socket_id"]] = (until_ns - row["at_ns"], row["call_id"])
+    collected = [id_ for id_ in collected if id_ not in gone]
+    if not collected and not gone:
+        return
+    parts = []
+    if gone:
+        longest_ns = max(kept_ns for kept_ns, _ in gone.values())
+        parts.append(f"{counted(len(gone), 'connection')} stayed open after the peer had closed, for up to {duration(longest_ns)}")
+    if collected:
+        were = "was" if len(collected) == 1 else "were"
+        parts.append(f"{counted(len(collected), 'connection')} {were} closed only when Python collected the object")
+    left = {use.socket_id: use.call_id for use in material.evidence.uses if use.socket_id in collected[:4]}
+    proof = [*(call_id for _, call_id in list(gone.values())[:4]), *left.values()]
+    yield Finding(
+        "forgotten-close", "Connections that nobody closes",
+        sentence(parts),
+        "Each keeps a descriptor and its buffers. The kernel holds it in CLOSE_WAIT, and at the limit of open files (ulimit -n) "
+        "accept fails "
+        "with EMFILE. When a socket is collected is up to the interpreter.",
+        "Close in a finally block or with `with conn:`; treat an empty read as the end.",
+        "notable" if len(gone) + len(collected) < 100 else "serious", "none", None, tuple(proof),
+        material.site_of(proof[0]) if proof else None)
+
+
+def _is_ours(material: Material, socket_id: int) -> bool:
+    """Whether this process used the socket: a forked parent's copy, or a child's, is somebody else's to close."""
+    return any(use.socket_id == socket_id and use.operation != "close" for use in material.evidence.uses)
+
+
+def partial_send(material: Material) -> Iterator[Finding]:
+    """send took a part of what it was given, and the rest was never sent."""
+    if not any(material.calls_of(operation, "ok") for operation in ("send", "write", "sendmsg", "writev")):
+        return
+    rows = material.named("explain_partial_sends", most=MOST)
+    if not rows:
+        return
+    lost = sum(max(0, row["asked"] - row["result"] - row["later_bytes"]) for row in rows)
+    first = rows[0]
+    yield Finding(
+        "partial-send", "Partial send ignored",
+        f"{counted(len(rows), 'send')} took less than offered and the rest was not sent after it: the first took {first['result']:,} of "
+        f"{first['asked']:,} bytes, and {first['later_bytes']:,} more followed. At least {lost:,} bytes are missing in all.",
+        "send returns how many bytes the kernel took, which is fewer than offered once its buffer is full (always so on a "
+        "nonblocking socket with "
+        "much to send). What it did not take is the program's to send again; its peer waits for it, or gets a torn message.",
+        "Use sendall on a blocking socket; on a nonblocking one keep the rest and send it when the socket is writable. See send(2).",
+        "serious", "none", None, tuple(row["id"] for row in rows[:4]), material.sites.get(first["site_id"]))

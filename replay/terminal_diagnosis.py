@@ -1,0 +1,75 @@
+"""`explain` in the terminal: the model, what was found, the worst first, and what was looked at.
+
+Owns that page. Draws a diagnosis, reads nothing.
+"""
+
+from __future__ import annotations
+
+from .diagnosis import RULES, Diagnosis, Finding
+from .diagnosis.rules import looks_for
+from .look import Look, Page, styled
+from .words import brief, counted, duration, model_words, visible
+
+_STATES = {"serious": "failed", "notable": "fruitless", "minor": "quiet"}
+_SIGNS = {"serious": "!!", "notable": "! ", "minor": "- "}
+
+
+def render_diagnosis(found: Diagnosis, name: str, look: Look, source: str | None = None) -> str:
+    """Return the page of a diagnosis.
+
+    Args:
+        found: what the rules found.
+        name: of the run.
+        look: of the screen.
+        source: the trace's file, to be named at the top.
+    """
+    page = Page(look)
+    page.line((visible(name), styled("title")), (f"  {visible(source)}" if source else "", styled("quiet")))
+    if found.model is None:
+        page.line("No socket call was recorded: there is nothing to say.")
+        return page.text()
+    if found.model.model != "unknown":
+        page.wrapped(f"Model: {model_words(found.model)}.", indent=2)
+        page.wrapped(f"Proved by {_calls(found.model.proof[:6])}.", indent=2)
+    for finding in found.findings:
+        page.line("")
+        _finding(page, finding)
+    page.line("")
+    names = ", ".join(name for name, _ in found.looked_at)
+    if found.findings:
+        page.wrapped(f"{counted(len(found.findings), 'finding')}. Looked at: {names}.", indent=2)
+    else:
+        page.wrapped(f"A clean bill: nothing was found. Looked at: {names}.", indent=2, state="title")
+    for rule, why in found.untold:
+        page.wrapped(f"Not looked at: {rule}, since {why}.", indent=2)
+    return page.text()
+
+
+def _finding(page: Page, finding: Finding) -> None:
+    cost = ""
+    if finding.cost_ns:
+        cost = f"  {duration(finding.cost_ns)} {'of CPU' if finding.cost == 'cpu' else 'of waiting'}"
+    sign = (_SIGNS[finding.severity] + " ", styled(_STATES[finding.severity]))
+    page.line(sign, (finding.title, styled("title")), (cost, styled("quiet")))
+    page.wrapped(finding.seen, indent=3, first=3)
+    if finding.site is not None:
+        code = f"  {brief(finding.site.code, 60)}" if finding.site.code else ""
+        page.line("   ", (f"{visible(finding.site.short)}{code}", styled("quiet")))
+    page.wrapped(f"Why: {finding.why}", indent=8, first=3)
+    page.wrapped(f"Do:  {finding.advice}", indent=8, first=3)
+    if finding.calls:
+        page.wrapped(f"Proof: {_calls(finding.calls[:6])}.", indent=3, first=3)
+
+
+def _calls(ids: tuple[int, ...]) -> str:
+    shown = list(dict.fromkeys(ids))
+    return f"{'call' if len(shown) == 1 else 'calls'} {', '.join(map(str, shown))}"
+
+
+def render_rules(look: Look) -> str:
+    """Return the list of the rules, with what each looks for."""
+    page = Page(look)
+    width = max(map(len, RULES))
+    for name in RULES:
+        page.wrapped(f"{name.ljust(width)}  {looks_for(name)}", indent=width + 2)
+    return page.text()
