@@ -27,6 +27,7 @@ COMMANDS = {
     "query": "Ask a trace in SQL, or by the name of a query.",
     "export": "Take a run elsewhere, in a format of another program.",
     "check": "Say whether a trace is whole.",
+    "verify": "Record a program under strace, too, and compare.",
     "recover": "Finish a trace whose recorder died.",
     "doctor": "Say what works on this machine, and what to do about the rest.",
 }

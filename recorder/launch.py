@@ -37,11 +37,13 @@ class Command:
         arguments: program first, as for exec.
         name: of the trace file, where the user names none.
         deaf: why the interpreter will not hear us, or "".
+        under: what starts it in its own process and stands before it on the command line, such as strace -D.
     """
 
     arguments: tuple[str, ...]
     name: str
     deaf: str = ""
+    under: tuple[str, ...] = ()
 
 
 def find_python(wanted: str | None = None) -> str:
@@ -176,7 +178,8 @@ def start(command: Command, tape: Path, silent: bool = False) -> subprocess.Pope
         # Descriptors that the user's shell opened for the program stay open; ours are close-on-exec.
         nowhere = subprocess.DEVNULL if silent else None
         env = environment(tape, os.environb)
-        return subprocess.Popen(_as_activated(command.arguments), env=env, close_fds=False, stdin=nowhere, stdout=nowhere)
+        arguments = (*command.under, *_as_activated(command.arguments))
+        return subprocess.Popen(arguments, env=env, close_fds=False, stdin=nowhere, stdout=nowhere)
     except FileNotFoundError as error:
         if shutil.which(command.arguments[0]):
             message = f"{command.arguments[0]} cannot be executed: the interpreter in its first line does not exist"

@@ -44,7 +44,7 @@ def test_every_example_is_a_command_line_that_the_command_takes(name: str) -> No
     lines = re.findall(rf"^ *sockreel {name}(.*)$", command.help or "", re.MULTILINE)
     assert lines
     for line in lines:
-        ours = re.split(r" -m | \w+\.py", line)[0] if name == "record" else line
+        ours = re.split(r" -m | \w+\.py", line)[0] if name in ("record", "verify") else line
         assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", ours)) <= flags
 
 
@@ -92,5 +92,5 @@ def test_help_of_the_whole_lists_every_command_with_one_line(sockreel: CommandLi
 
 
 def test_listing_commands_all_speak_json() -> None:
-    for name in ("runs", "show", "stats", "compare", "query", "check", "doctor"):
+    for name in ("runs", "show", "stats", "compare", "query", "check", "verify", "doctor"):
         assert "--json" in {flag for parameter in _command(name).params for flag in parameter.opts}

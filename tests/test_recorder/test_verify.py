@@ -1,0 +1,180 @@
+"""`sockreel verify` on real programs: faithful recordings score 100 %, and what is planted in a trace is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sockreel.recorder.models import SERVERS
+from sockreel.recorder.verifying import Verdict, fidelity_text
+from sockreel.recorder.witness import compare_witnesses
+from sockreel.traces import open_trace
+
+from .recording import PROGRAMS, SOCKREEL, environment
+
+PATIENCE_S = 120
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+PAST = "import ctypes, socket\na, b = socket.socketpair()\nsend = ctypes.CDLL(None).send\n"
+SERVE = ("--workload", "lecture")
+
+
+def verify(*arguments: str | Path, folder: Path, env: dict[str, str | None] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `sockreel verify` with our own interpreter."""
+    return subprocess.run(
+        [*SOCKREEL, "verify", *map(str, arguments)], capture_output=True, text=True, cwd=folder, env=environment(env), timeout=PATIENCE_S,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def verified(*arguments: str | Path, folder: Path) -> dict[str, Any]:
+    """Return what `verify --json` says, the exit status beside it."""
+    done = verify("--json", "--python", sys.executable, *arguments, folder=folder)
+    said = json.loads(done.stdout[done.stdout.index('{\n  "fidelity"') :])
+    return {**said, "status": done.returncode, "stderr": done.stderr}
+
+
+def assert_faithful(said: dict[str, Any], *operations: str) -> None:
+    """Assert 100 %, of a program that made these calls."""
+    assert (said["fidelity"], said["differences"], said["listed"], said["status"]) == ("100.00 %", 0, [], 0), said
+    counts = {row["operation"]: row for row in said["operations"]}
+    assert all(counts[name]["recorded"] and counts[name]["matched"] for name in operations), counts
+
+
+@needs_strace
+@pytest.mark.slow
+@pytest.mark.parametrize("server", list(SERVERS))
+def test_shipped_servers_are_recorded_faithfully(server: str, tmp_path: Path) -> None:
+    said = verified("--workload", "reset", SERVERS[server].script, "127.0.0.1", "0", folder=tmp_path)
+    assert_faithful(said, "accept", "bind", "listen")
+
+
+@needs_strace
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("program", "operations"),
+    [("echo_threaded.py", ("accept", "recv", "sendall", "close")), ("echo_asyncio.py", ("accept", "recv", "send", "epoll_wait"))],
+)
+def test_a_threaded_and_an_asyncio_echo_are_recorded_faithfully(program: str, operations: Sequence[str], tmp_path: Path) -> None:
+    assert_faithful(verified(*SERVE, PROGRAMS / program, "127.0.0.1", "0", folder=tmp_path), *operations)
+
+
+@needs_strace
+def test_everything_that_is_explained_happens_and_is_explained(tmp_path: Path) -> None:
+    said = verified(PROGRAMS / "explained.py", folder=tmp_path)
+    assert_faithful(said, "recv", "sendall", "connect", "poll", "sendfile")
+    expected = {"timeout", "connect", "sendall", "sendfile", "retried", "no system call", "unfinished", "raised", "collected",
+                "wake-up byte",
+                "default timeout", "measuring", "unused poller", "unrecorded process"}  # fmt: skip
+    assert expected <= set(said["explained"])
+
+
+@needs_strace
+def test_a_call_past_the_recorder_is_a_difference_with_its_line_of_strace(tmp_path: Path) -> None:
+    (tmp_path / "past.py").write_text(f"{PAST}send(a.fileno(), b'hello', 5, 0)\nb.recv(9)\na.close()\nb.close()\n")
+    said = verified("past.py", folder=tmp_path)
+    (found,) = said["listed"]
+    assert (said["status"], found["kind"], found["operation"]) == (1, "not recorded", None)
+    assert "sendto(" in found["strace"] and found["strace"].endswith("= 5") and found["thread"] and found["at_ns"] > 0
+
+
+@needs_strace
+def test_the_screen_shows_the_table_the_list_and_the_score(tmp_path: Path) -> None:
+    (tmp_path / "past.py").write_text(f"{PAST}for _ in range(3): send(a.fileno(), b'hello', 5, 0)\nb.recv(9)\n")
+    done = verify("--max-differences", "2", "past.py", "--for", "me", folder=tmp_path)
+    assert done.returncode == 1
+    assert "past.py --for me: 1 call recorded, 6 made" in done.stdout
+    assert done.stdout.count("made, not recorded") == 2 and "and 1 more: --max-differences 3 lists all" in done.stdout
+    assert done.stdout.rstrip().splitlines()[-1].startswith("fidelity ")
+
+
+def test_without_strace_one_line_says_so_and_nothing_is_started(tmp_path: Path) -> None:
+    (tmp_path / "started.py").write_text("open('started', 'w')\n")
+    done = verify("--python", sys.executable, "started.py", folder=tmp_path, env={"PATH": str(tmp_path)})
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 2)
+    assert "sockreel: verify needs strace, which is not installed" in done.stderr
+    assert not (tmp_path / "started").exists()
+
+
+def test_where_tracing_is_forbidden_one_line_says_so_and_nothing_is_started(tmp_path: Path) -> None:
+    (tmp_path / "started.py").write_text("open('started', 'w')\n")
+    fake = tmp_path / "strace"
+    fake.write_text("#!/bin/sh\necho 'strace: ptrace(PTRACE_SEIZE, 7): Operation not permitted' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    done = verify("--python", sys.executable, "started.py", folder=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "may not trace here (strace: ptrace(PTRACE_SEIZE, 7): Operation not permitted)" in done.stderr
+    assert not (tmp_path / "started").exists()
+
+
+def test_both_accounts_are_kept_nowhere_that_they_would_overwrite(tmp_path: Path) -> None:
+    (tmp_path / "strace.txt").write_text("mine")
+    done = verify("--keep", ".", "--python", sys.executable, "x.py", folder=tmp_path)
+    assert done.returncode != 0 and (tmp_path / "strace.txt").read_text() == "mine"
+
+
+# Planted in what was recorded of a server.
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both accounts of the threaded echo under a lecture, in a folder."""
+    folder = tmp_path_factory.mktemp("accounts")
+    done = verify("-q", "--keep", folder / "kept", "--python", sys.executable, *SERVE, PROGRAMS / "echo_threaded.py", "127.0.0.1", "0",
+                  folder=folder)  # fmt: skip
+    assert done.returncode == 0, done
+    return folder / "kept"
+
+
+def _ids(folder: Path) -> list[int]:
+    with closing(sqlite3.connect(folder / "trace.db")) as connection:
+        return [row[0] for row in connection.execute("SELECT id FROM calls ORDER BY id")]
+
+
+def _planted(folder: Path, copy: Path, *statements: str) -> Verdict:
+    """Change a copy of the trace, and compare it with strace's account, which stays."""
+    shutil.copy(folder / "trace.db", copy)
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        for statement in statements:
+            assert connection.execute(statement).rowcount == 1
+    with open_trace(copy) as trace:
+        return compare_witnesses(trace, trace.find_run(None), folder / "strace.txt")
+
+
+def _kinds(verdict: Verdict) -> list[str]:
+    return [difference.kind for difference in verdict.differences]
+
+
+@needs_strace
+def test_every_call_of_a_server_is_missed_when_it_is_lost(server: Path, tmp_path: Path) -> None:
+    ids = _ids(server)
+    assert len(ids) > 20
+    for id_ in ids:
+        verdict = _planted(server, tmp_path / "lost.db", f"DELETE FROM calls WHERE id = {id_}")
+        assert _kinds(verdict) == ["not recorded"], id_
+        assert fidelity_text(verdict) != "100.00 %"
+
+
+@needs_strace
+def test_every_call_of_a_server_is_found_when_it_is_doubled(server: Path, tmp_path: Path) -> None:
+    names = ("run_id, thread_id, socket_id, operation_id, outcome_id, started_ns, duration_ns, asked, result, errno, flags, timeout_ns,"
+             " peer_id, parent_id, site_id, ready_ns, ready_source")  # fmt: skip
+    for id_ in _ids(server):
+        verdict = _planted(server, tmp_path / "doubled.db", f"INSERT INTO calls ({names}) SELECT {names} FROM calls WHERE id = {id_}")
+        assert _kinds(verdict) == ["not made"], id_
+
+
+@needs_strace
+def test_every_call_of_a_server_is_found_when_its_result_is_changed(server: Path, tmp_path: Path) -> None:
+    for id_ in _ids(server):
+        # 5: EIO; 14: error.
+        verdict = _planted(server, tmp_path / "changed.db", f"UPDATE calls SET errno = 5, outcome_id = 14, result = NULL WHERE id = {id_}")
+        assert _kinds(verdict) == ["changed"], id_
+        assert verdict.differences[0].recorded is not None and verdict.differences[0].recorded.id == id_
