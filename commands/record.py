@@ -21,9 +21,9 @@ class RecordCommand(click.Command):
         super().parse_args(ctx, [*ours, "--", *rest])
         ctx.params["module"] = module
         given = module is not None or bool(ctx.params["program"])
-        if given and ctx.params["pid"] is not None:
+        if given and ctx.params.get("pid") is not None:
             raise click.UsageError("--pid names a program that runs already: give no other one", ctx)
-        if not given and ctx.params["pid"] is None and not ctx.resilient_parsing:
+        if not given and ctx.params.get("pid") is None and not ctx.resilient_parsing:
             raise click.UsageError("which program? Give a SCRIPT, -m MODULE or a COMMAND", ctx)
         return ctx.args
 

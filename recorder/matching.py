@@ -237,8 +237,8 @@ class _Aligner:
         call = self.recorded[i]
         if call.operation == "detach":
             return _Step(0, Pair(call, (), "no system call"), False)
-        if call.is_many:
-            return self._many(call, j)
+        if call.is_many and not self._is_one_of_many(call):
+            return self._many(i, j)
         step = self._one(i, j)
         if (step is None or step.pair.changed) and may_be_silent(call):
             why = "unfinished" if call.outcome is None else "no system call"
@@ -307,16 +307,24 @@ class _Aligner:
             why = "kernel-times"
         return _Step(taken, Pair(call, (*made, (step, "")), why, changed), True, tuple(inner))
 
-    def _many(self, call: Recorded, j: int) -> _Step:
+    def _is_one_of_many(self, call: Recorded) -> bool:
+        """Whether it is an os.sendfile that socket.sendfile made."""
+        outer = self.calls.get(call.parent) if call.parent is not None else None
+        return outer is not None and call.operation == outer.operation == "sendfile"
+
+    def _many(self, i: int, j: int) -> _Step:
         """Take all that may belong to a call that makes as many system calls as it needs."""
+        call = self.recorded[i]
+        after = self.recorded[i + 1] if i + 1 < len(self.recorded) else None
+        next_is_end = after is not None and (after.operation, after.fd, after.result) == ("sendfile", call.fd, 0)
         moved = self.moved.get(call.id, 0)
         made: list[tuple[Syscall, str]] = []
         why = "tls" if call.layer == "tls" else "sendfile"
         while j + len(made) < len(self.made):
             step = self.made[j + len(made)]
-            if not (step.fd == call.fd and step.name in call.syscalls) and not is_wait_of(call, step):
+            if not (step.fd == call.fd >= 0 and step.name in call.syscalls) and not is_wait_of(call, step):
                 break
-            if why == "sendfile" and call.result is not None and moved >= call.result and step.result:
+            if why == "sendfile" and call.result is not None and moved >= call.result and (step.result or next_is_end):
                 break
             moved += max(0, step.result or 0) if step.name not in WAITS else 0
             made.append((step, why))
