@@ -25,9 +25,11 @@ _SYSCALLS: Mapping[str, frozenset[str]] = {
     "poll": frozenset({"poll", "ppoll"}),
     "epoll_wait": frozenset({"epoll_wait", "epoll_pwait", "epoll_pwait2"}),
     **dict.fromkeys(("register", "modify", "unregister"), frozenset({"epoll_ctl"})),
+    **dict.fromkeys(("sigwait", "sigwaitinfo", "sigtimedwait"), frozenset({"rt_sigtimedwait"})),
     "detach": frozenset(),
 }
 _EPOLL_CTL = {"register": "ADD", "modify": "MOD", "unregister": "DEL"}
+_SIGNAL_WAITS = ("sigwait", "sigwaitinfo", "sigtimedwait", "pause")
 WAITING = ("select", "poll", "epoll_wait")
 _MANY = ("sendfile",)
 
@@ -99,7 +101,7 @@ def may_be_silent(call: Recorded) -> bool:
     """Whether a call may have been answered without the kernel."""
     if call.outcome is None:
         return True
-    if call.fd < 0 and call.operation not in WAITING:
+    if call.fd < 0 and call.operation not in WAITING + _SIGNAL_WAITS:
         return True
     return call.ended_in_python and call.outcome == "error"  # wrong arguments, an address that nobody knows
 
@@ -128,7 +130,7 @@ def why_goes_on(call: Recorded, step: Syscall, left: int | None, waited: bool) -
         waited: it has waited in poll already.
     """
     if step.is_interrupted:
-        ended_there = call.outcome is None or call.errno == errno.EINTR
+        ended_there = call.outcome is None or call.errno == errno.EINTR or call.operation == "pause"
         return "" if ended_there else "retried"
     if step.errno in _AGAIN and call.errno != step.errno and call.timeout_ns and call.outcome is not None:
         if call.operation.startswith("connect"):
@@ -152,7 +154,7 @@ def compare_result(call: Recorded, step: Syscall, left: int | None) -> tuple[str
     if step.result is None and not step.errno:
         return f"recorded {said(call)}, but it never returned", ""
     if call.errno or step.errno:
-        if call.errno == step.errno:
+        if call.errno == step.errno or call.operation == "pause" or (call.outcome == "timeout" and call.operation in _SIGNAL_WAITS):
             return "", ""
         if call.ended_in_python:
             return "", "raised"
@@ -177,7 +179,7 @@ def _expected(call: Recorded, left: int | None) -> int | None:
         return left if left is None or call.result is None or call.asked is None else left + call.result - call.asked
     if call.operation in WAITING or call.syscalls & (RECEIVES | SENDS):
         return call.result
-    return 0
+    return None if call.operation in _SIGNAL_WAITS else 0
 
 
 def said(call: Recorded) -> str:

@@ -239,6 +239,8 @@ class _Aligner:
             return _Step(0, Pair(call, (), "no system call"), False)
         if call.is_many and not self._is_one_of_many(call):
             return self._many(i, j)
+        if call.id in self.early and (call.ended_in_python or call.operation == "pause"):
+            return _Step(0, Pair(call, (), "raised" if call.ended_in_python else ""), False)  # it ended in the handler
         step = self._one(i, j)
         if (step is None or step.pair.changed) and may_be_silent(call):
             why = "unfinished" if call.outcome is None else "no system call"

@@ -16,14 +16,17 @@ RECEIVES = frozenset({"recvfrom", "recvmsg", "recvmmsg", "recv", "read", "readv"
 SENDS = frozenset({"sendto", "sendmsg", "sendmmsg", "send", "write", "writev", "sendfile", "splice"})
 WAITS = frozenset({"select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2"})
 # Calls on a descriptor that may be no socket: they count on sockets (and close on pollers) only.
-_FILE_CALLS = frozenset({"read", "readv", "write", "writev", "sendfile", "splice", "close", "ioctl"})
+_FILE_CALLS = frozenset({"read", "readv", "write", "writev", "sendfile", "splice", "close", "ioctl", "fcntl"})
 _NETWORK_CALLS = frozenset(
     {"accept", "accept4", "bind", "connect", "listen", "shutdown", "setsockopt", "getsockopt", "epoll_ctl"}
 ) | (RECEIVES | SENDS) - _FILE_CALLS  # fmt: skip
+# What fcntl changes of how calls on a descriptor behave.
+_SETTINGS = frozenset({"F_SETFL", "F_SETOWN", "F_SETOWN_EX", "F_SETSIG"})
 _RESTART = "restart_syscall"
 _BIRTHS = frozenset({"clone", "clone3", "fork", "vfork"})
 _EXECS = frozenset({"execve", "execveat"})
-COUNTED = _FILE_CALLS | _NETWORK_CALLS | WAITS
+_SIGNAL_WAITS = frozenset({"rt_sigtimedwait", "pause"})
+COUNTED = _FILE_CALLS | _NETWORK_CALLS | WAITS | _SIGNAL_WAITS
 # What strace is asked for. A leading ? lets it go on where the kernel or strace has no such call.
 TRACED = ",".join(
     f"?{name}"
@@ -274,6 +277,10 @@ class _Reader:
             if "FIONBIO" not in plain:
                 return
             about = "FIONBIO"
+        elif call.name == "fcntl":
+            about = next((word for word in _OPTION.findall(plain) if word in _SETTINGS), "")
+            if not about:
+                return
         elif call.name == "epoll_ctl":
             about = next((word[10:] for word in ("EPOLL_CTL_ADD", "EPOLL_CTL_MOD", "EPOLL_CTL_DEL") if word in plain), "")
         elif call.name == "connect":

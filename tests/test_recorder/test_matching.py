@@ -84,6 +84,17 @@ EXPLAINED = {
     "a handler that raises": (
         [call("recv", outcome="error"), call("close")], [made("recvfrom", result=None, code=EINTR), made("close")], ["raised"],
     ),
+    "a handler that sends and raises": (
+        [call("recv", outcome="interrupted"), call("send", 9, result=2, parent=1), call("close")],
+        [made("recvfrom", result=None, code=EINTR), made("sendto", 9, 2), made("close")], ["retried", "raised"],
+    ),
+    "a pause with a handler that sends": (
+        [call("pause", -1), call("send", 9, result=2, parent=1), call("pause", -1, "interrupted")],
+        [made("pause", -1, None, EINTR), made("sendto", 9, 2), made("pause", -1, None, EINTR)], ["retried"],
+    ),
+    "a wait for signals that ran out": (
+        [call("sigtimedwait", -1, "timeout", result=0, timeout_ns=S)], [made("rt_sigtimedwait", -1, -1, EAGAIN)], [],
+    ),
     "a name that was not found": ([call("connect", outcome="error", errno=-2), call("close")], [made("close")], ["no system call"]),
     "a call on a closed socket": ([call("recv", outcome="error", errno=errno.EBADF)], [made("recvfrom", -1, -1, errno.EBADF)], []),
     "a detach": ([call("detach"), call("close", -1)], [], ["no system call"] * 2),
