@@ -1058,6 +1058,10 @@ Method_get(PyObject *self, PyObject *sock, PyObject *owner)
 {
     if (!sock || sock == Py_None)
         return Py_NewRef(self);
+    if (!PyObject_TypeCheck(sock, (PyTypeObject *)((Method *)self)->owner)) {
+        PyObject *original = ((Method *)self)->original;
+        return Py_TYPE(original)->tp_descr_get(original, sock, owner); /* raises what it always raised */
+    }
     return PyObject_CallFunctionObjArgs(((Method *)self)->bound_type, self, sock, NULL);
 }
 
@@ -1067,12 +1071,17 @@ Method_getattro(PyObject *self, PyObject *name)
 {
     PyObject *original = ((Method *)self)->original;
     if (PyUnicode_Check(name)) {
-        if (PyUnicode_CompareWithASCIIString(name, "__wrapped__") == 0)
-            return Py_NewRef(original);
-        if (PyUnicode_CompareWithASCIIString(name, "__call__") == 0 || PyUnicode_CompareWithASCIIString(name, "__get__") == 0)
+        if (PyUnicode_CompareWithASCIIString(name, "__call__") == 0 || PyUnicode_CompareWithASCIIString(name, "__get__") == 0 ||
+            PyUnicode_CompareWithASCIIString(name, "__deepcopy__") == 0)
             return PyObject_GenericGetAttr(self, name);
     }
     return PyObject_GetAttr(original, name);
+}
+
+static int
+Method_setattro(PyObject *self, PyObject *name, PyObject *value)
+{
+    return PyObject_SetAttr(((Method *)self)->original, name, value);
 }
 
 static PyObject *
@@ -1148,10 +1157,13 @@ static PyMethodDef Method_methods[] = {{"__reduce__", Method_reduce, METH_NOARGS
                                        {"__copy__", Method_self, METH_NOARGS, NULL},
                                        {"__deepcopy__", Method_self, METH_O, NULL},
                                        {NULL}};
-static PyMemberDef Method_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Method, vectorcall), READONLY, NULL}, {NULL}};
+static PyMemberDef Method_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Method, vectorcall), READONLY, NULL},
+                                       {"_original", T_OBJECT, offsetof(Method, original), READONLY, NULL}, /* for lookalike.py */
+                                       {NULL}};
 static PyType_Slot Method_slots[] = {{Py_tp_call, PyVectorcall_Call},
                                      {Py_tp_descr_get, Method_get},
                                      {Py_tp_getattro, Method_getattro},
+                                     {Py_tp_setattro, Method_setattro},
                                      {Py_tp_repr, Method_repr},
                                      {Py_tp_hash, Method_hash},
                                      {Py_tp_richcompare, Method_compare},
@@ -1162,7 +1174,7 @@ static PyType_Slot Method_slots[] = {{Py_tp_call, PyVectorcall_Call},
                                      {Py_tp_dealloc, Method_dealloc},
                                      {0, NULL}};
 static PyType_Spec Method_spec = {
-    "_sockreel_agent._core.Method", sizeof(Method), 0,
+    "builtins.method_descriptor", sizeof(Method), 0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION |
         Py_TPFLAGS_IMMUTABLETYPE, /* or the interpreter would not specialise the look-up of `sock.recv` */
     Method_slots};
@@ -1485,6 +1497,8 @@ module_exec(PyObject *module)
             Py_XDECREF(type);
             return -1;
         }
+        if (types[at].spec == &Method_spec)
+            ((PyTypeObject *)type)->tp_name = "method_descriptor"; /* messages of the interpreter name it */
         if (types[at].spec == &Method_spec)
             state->method_type = (PyTypeObject *)type;
         else if (types[at].spec == &Entry_spec)

@@ -95,9 +95,12 @@ def _hook_fork_exec(doors, original):
 
 
 def _hook_posix_spawn(doors, original):
-    def posix_spawn(path, argv, env, *args, **kw):
-        env, why_not = _with_mapping(doors, env)
-        pid = original(path, argv, env, *args, **kw)
+    def posix_spawn(*args, **kw):
+        why_not, argv = "", args[1:2] and args[1]
+        if len(args) == 3:  # otherwise it raises what it always raised
+            env, why_not = _with_mapping(doors, args[2])
+            args = (*args[:2], env)
+        pid = original(*args, **kw)
         try:
             command = [_as_bytes(part) for part in argv]
         except Exception:
@@ -109,14 +112,21 @@ def _hook_posix_spawn(doors, original):
 
 
 def _hook_execve(doors, original):
-    def execve(path, argv, env):
-        return original(path, argv, _with_mapping(doors, env)[0])
+    def execve(*args, **kw):
+        if len(args) == 3 and not kw:
+            return original(args[0], args[1], _with_mapping(doors, args[2])[0])
+        if isinstance(kw.get("env"), dict):
+            kw = {**kw, "env": _with_mapping(doors, kw["env"])[0]}
+        return original(*args, **kw)
 
     return execve
 
 
 def _hook_putenv(doors, original, forget):
-    def putenv(name, value):
+    def putenv(*args, **kw):
+        if len(args) != 2 or kw:
+            return original(*args, **kw)  # raises what it always raised
+        name, value = args
         if _as_bytes(name) == _PATH:
             value = _as_bytes(value)
             if value:
@@ -130,7 +140,10 @@ def _hook_putenv(doors, original, forget):
 
 
 def _hook_unsetenv(doors, original, put):
-    def unsetenv(name):
+    def unsetenv(*args, **kw):
+        if len(args) != 1 or kw:
+            return original(*args, **kw)  # raises what it always raised
+        (name,) = args
         if _as_bytes(name) != _PATH:
             return original(name)
         original(_EMPTY)

@@ -7,39 +7,37 @@ nothing of recording: the function that does the work is handed in.
 import functools
 import os
 import sys
-import types
 
 _FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-def _doc(self):
-    return self._original.__doc__
-
-
-# Where a class here says `__doc__ = property(_doc)`, a docstring of its own would hide that of the original.
+_partial = functools.partial
+_func, _args = _partial.func.__get__, _partial.args.__get__
+_originals: dict = {}  # id of what a BoundMethod calls -> the method it stands for; both live as long as the program
 
 
 class _Answers:
-    # Everything but calling is answered by `_original`.
+    # Everything but calling and binding is answered by the original, found by `_original_of`. The classes below bear the
+    # names of the built-in types, since messages of the interpreter name them: "'method_descriptor' object is not iterable".
 
     __slots__ = ()
 
-    __name__ = property(lambda self: self._original.__name__)
-    __text_signature__ = property(lambda self: self._original.__text_signature__)
+    def __getattribute__(self, name):
+        if name in _OURS:
+            return object.__getattribute__(self, name)
+        return getattr(_original_of(self), name)
 
-    def __getattr__(self, name):
-        if name.startswith("__") and name.endswith("__"):  # __qualname__, __module__: a class body cannot define them as properties
-            return getattr(self._original, name)
-        raise AttributeError(name)
+    def __setattr__(self, name, value):
+        setattr(_original_of(self), name, value)
+
+    def __delattr__(self, name):
+        delattr(_original_of(self), name)
+
+    def __dir__(self):
+        return dir(_original_of(self))
 
     def __repr__(self):
-        return repr(self._original)
-
-    def __reduce__(self):
-        return self._original.__reduce__()
-
-    def __reduce_ex__(self, protocol):
-        return self._original.__reduce_ex__(protocol)
+        return repr(_original_of(self))
 
     def __copy__(self):
         return self
@@ -47,24 +45,58 @@ class _Answers:
     def __deepcopy__(self, memo):
         return self
 
+    def __eq__(self, other):
+        return self is other or other is _original_of(self)
 
-class BoundMethod(_Answers, functools.partial):
-    # `sock.recv`: a callable that binds in C and looks like a built-in method.
+    def __hash__(self):
+        return hash(_original_of(self))
+
+
+_OURS = frozenset(("__call__", "__deepcopy__"))
+
+
+def _original_of(standing):
+    kind = type(standing)
+    if kind is BoundMethod:
+        func = _func(standing)
+        original = _originals.get(id(func)) or type(func)._original.__get__(func)
+        return original.__get__(_args(standing)[0])
+    return kind._original
+
+
+def _named(kind, name):
+    kind.__name__ = kind.__qualname__ = name
+    kind.__module__ = "builtins"
+
+
+class BoundMethod(_Answers, _partial):
+    # `sock.recv`: a callable that binds in C and looks like a built-in method. Whoever finds out that it is a partial
+    # (`inspect.iscoroutinefunction` does) and unwraps it comes to the original.
 
     __slots__ = ()
-    __doc__ = property(_doc)
-    __class__ = property(lambda self: types.BuiltinFunctionType)
-    __self__ = property(lambda self: self.args[0])
-    __module__ = property(lambda self: None)
-    _original = property(lambda self: self.func.__wrapped__.__get__(self.args[0]))
+
+    def __getattribute__(self, name):
+        if name == "func":
+            return _original_of(self)
+        if name in ("args", "keywords"):
+            return () if name == "args" else {}
+        return _Answers.__getattribute__(self, name)
 
     def __eq__(self, other):
         if type(other) is BoundMethod:
-            return self.func is other.func and self.args[0] is other.args[0]
+            return _func(self) is _func(other) and _args(self)[0] is _args(other)[0]
         return NotImplemented
 
     def __hash__(self):
-        return hash((id(self.args[0]), id(self.func)))
+        return hash((id(_args(self)[0]), id(_func(self))))
+
+    if hasattr(_partial, "__get__"):  # Python 3.13 warns of it, 3.14 binds: a built-in method does neither
+
+        def __get__(self, instance, owner=None):
+            return self
+
+
+_named(BoundMethod, "builtin_function_or_method")
 
 
 class Function(_Answers):
@@ -72,44 +104,38 @@ class Function(_Answers):
     # a class. Each has a class of its own, which `stand_in` makes: so the interpreter calls what it does without a detour.
 
     __slots__ = ()
-    __class__ = property(lambda self: types.BuiltinFunctionType)
-    __self__ = property(lambda self: self._original.__self__)
-
-    def __eq__(self, other):
-        return self is other or other is self._original
-
-    def __hash__(self):
-        return hash(self._original)
 
 
 class Method(_Answers):
-    # `socket.socket.recv`: a descriptor that looks like a method descriptor. `hooked(sock, *args, **kw)` does the
-    # work; `original` is the method descriptor it stands for.
+    # `socket.socket.recv`: a descriptor that looks like a method descriptor. `hooked(sock, *args, **kw)` does the work;
+    # `original` is the method descriptor it stands for. Each has a class of its own, as functions have.
 
-    __slots__ = ("_hooked", "_original")
-    __doc__ = property(_doc)
-    __class__ = property(lambda self: types.MethodDescriptorType)
-    __objclass__ = property(lambda self: self._original.__objclass__)
+    __slots__ = ()
+
+    def __new__(cls, hooked, original):
+        hooked = veil(hooked)
+        _originals[id(hooked)] = original
+        kind = original.__objclass__
+
+        def __get__(self, sock, owner=None):
+            return self if sock is None else BoundMethod(hooked, sock)
+
+        def __call__(self, *args, **kw):
+            if not args or not isinstance(args[0], kind):
+                return original(*args, **kw)  # raises the TypeError that it always raised
+            return hooked(*args, **kw)
+
+        def __getattribute__(self, name):
+            if name == "__get__":  # asked for by name it may be given anything
+                return lambda sock, owner=None: __get__(self, sock) if isinstance(sock, kind) else original.__get__(sock, owner)
+            return _Answers.__getattribute__(self, name)
+
+        namespace = {"__slots__": (), "_original": original, "__get__": __get__, "__call__": __call__}
+        made = type("method_descriptor", (cls,), {**namespace, "__getattribute__": __getattribute__, "__module__": "builtins"})
+        return object.__new__(made)
 
     def __init__(self, hooked, original):
-        self._hooked = veil(hooked)
-        self._original = original
-
-    def __get__(self, sock, owner=None):
-        if sock is None:
-            return self
-        return BoundMethod(self._hooked, sock)
-
-    def __call__(self, *args, **kw):
-        if not args or not isinstance(args[0], self._original.__objclass__):
-            return self._original(*args, **kw)  # raises the TypeError that it always raised
-        return self._hooked(*args, **kw)
-
-    def __eq__(self, other):
-        return self is other or other is self._original
-
-    def __hash__(self):
-        return hash(self._original)
+        pass
 
 
 def veil(hooked):
@@ -132,14 +158,8 @@ _veil_type = None
 
 def stand_in(hooked, original):
     """Return a callable that does what `hooked` does and looks like the built-in function `original`."""
-    answers = {
-        "__slots__": ("__weakref__",),
-        "__call__": staticmethod(veil(hooked)),
-        "__doc__": property(_doc),
-        "__module__": property(lambda self: original.__module__),
-        "_original": original,
-    }
-    return type("Function", (Function,), answers)()
+    answers = {"__slots__": ("__weakref__",), "__call__": staticmethod(veil(hooked)), "__module__": "builtins", "_original": original}
+    return type("builtin_function_or_method", (Function,), answers)()
 
 
 def put_in_place(module, name, standing):

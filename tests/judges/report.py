@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .suites import MODULES, WITHOUT_CALLS
+from .suites import LEFT_OUT, MODULES, WITHOUT_CALLS
 
 Results = dict[str, Any]
 _HEAD = """\
@@ -123,7 +123,7 @@ def _skipped(results: Results) -> list[str]:
     for version, module, found in _all(results):
         for name, reason in found.get("skipped", {}).items():
             reasons.setdefault(reason or "(no reason given)", {}).setdefault(f"{module}, {version}", set()).add(name.rpartition(".")[2])
-    lines = []
+    lines = [f"- {module}: `{pattern}` is left out: it {why}" for module, (pattern, why) in LEFT_OUT.items()]
     for reason, places in sorted(reasons.items()):
         where = "; ".join(f"{place}: {len(names)}" for place, names in places.items())
         lines.append(f"- {reason.splitlines()[0]} ({where})")

@@ -10,9 +10,11 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ MODULES = {
 }  # fmt: skip
 # Its tests wait for children and make no socket call of their own.
 WITHOUT_CALLS = ("test_fork1",)
+# Module -> tests left out, and why. A vsock server waits for ever for its own client under some hypervisors, bare as well.
+LEFT_OUT = {"test_socket": ("*ThreadedVSOCK*", "waits for ever for itself under some hypervisors, bare as well")}
 _FAILED = re.compile(r"^(FAIL|ERROR): (.+?) \(([\w.]+)\)", re.MULTILINE)
 
 
@@ -119,18 +123,23 @@ def run(folder: Path, interpreter: Interpreter, module: str, only: Sequence[str]
         recorder: the beginning of a `sockreel record` up to --python; none: bare.
     """
     folder.mkdir(parents=True)
+    # As short as it may be, and of one length: a test skips where a UNIX socket's path in it would be too long.
+    place = tempfile.mkdtemp(prefix="j")
     xml = folder / "results.xml"
-    arguments = ["-m", "test", "-v", "-u", "network", "--junit-xml", str(xml), "--tempdir", str(folder), module]
+    arguments = ["-m", "test", "-v", "-u", "network", "--junit-xml", str(xml), "--tempdir", place, module]
     if only:
         (folder / "only.txt").write_text("\n".join(sorted({_pattern(name) for name in only})) + "\n")
         arguments[-1:-1] = ["--matchfile", str(folder / "only.txt")]
+    if module in LEFT_OUT:
+        arguments[-1:-1] = ["--ignore", LEFT_OUT[module][0]]
     program = [*recorder, "--python", interpreter.path, *arguments] if recorder else [interpreter.path, *arguments]
     supervised = [sys.executable, str(Path(__file__).with_name("namespace.py")), str(MODULES[module]), *program]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SOCKREEL"))}
     with open(folder / "out.txt", "wb") as out:
         status = subprocess.run(
-            supervised, cwd=folder, env={**env, "TMPDIR": str(folder)}, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+            supervised, cwd=folder, env={**env, "TMPDIR": place}, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
         ).returncode
+    shutil.rmtree(place, ignore_errors=True)
     results, reasons, seconds = read_results(xml, (folder / "out.txt").read_text(errors="replace"))
     return Suite(results, reasons, status, seconds)
 
