@@ -1497,8 +1497,8 @@ module_exec(PyObject *module)
             Py_XDECREF(type);
             return -1;
         }
-        if (types[at].spec == &Method_spec)
-            ((PyTypeObject *)type)->tp_name = "method_descriptor"; /* messages of the interpreter name it */
+        if (types[at].spec == &Method_spec || types[at].spec == &Gate_spec) /* messages of the interpreter name it: without its module */
+            ((PyTypeObject *)type)->tp_name = strrchr(types[at].spec->name, '.') + 1;
         if (types[at].spec == &Method_spec)
             state->method_type = (PyTypeObject *)type;
         else if (types[at].spec == &Entry_spec)

@@ -8,7 +8,7 @@ long they could wait. Knows the core's `begin_call` and `end_call`, Sockets, and
 import os
 
 from . import core, layout, signals
-from .lookalike import stand_in
+from .lookalike import put_in_place, stand_in
 from .raised import is_ours
 
 _FCNTL = layout.OPERATIONS["fcntl"]
@@ -125,4 +125,4 @@ def install(fcntl):
 
 def install_os():
     """Put the hook on `os.set_blocking`."""
-    os.set_blocking = stand_in(_hook_set_blocking(os.set_blocking), os.set_blocking)
+    put_in_place(os, "set_blocking", stand_in(_hook_set_blocking(os.set_blocking), os.set_blocking))

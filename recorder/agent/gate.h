@@ -140,9 +140,22 @@ Gate_new(PyTypeObject *type, PyObject *args, PyObject *kw)
 static PyObject *
 Gate_getattro(PyObject *self, PyObject *name)
 {
-    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "__call__") == 0)
+    if (PyUnicode_Check(name) &&
+        (PyUnicode_CompareWithASCIIString(name, "__call__") == 0 || PyUnicode_CompareWithASCIIString(name, "__deepcopy__") == 0))
         return PyObject_GenericGetAttr(self, name);
     return PyObject_GetAttr(((Gate *)self)->original, name);
+}
+
+static int
+Gate_setattro(PyObject *self, PyObject *name, PyObject *value)
+{
+    return PyObject_SetAttr(((Gate *)self)->original, name, value);
+}
+
+static PyObject *
+Gate_self(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return Py_NewRef(self);
 }
 
 static PyObject *
@@ -197,12 +210,15 @@ Gate_dealloc(Gate *self)
     Py_DECREF(type);
 }
 
+static PyMethodDef Gate_methods[] = {{"__copy__", Gate_self, METH_NOARGS, NULL}, {"__deepcopy__", Gate_self, METH_O, NULL}, {NULL}};
 static PyMemberDef Gate_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Gate, vectorcall), READONLY, NULL},
                                      {"__weaklistoffset__", T_PYSSIZET, offsetof(Gate, weak), READONLY, NULL},
                                      {NULL}};
 static PyType_Slot Gate_slots[] = {{Py_tp_new, Gate_new},
                                    {Py_tp_call, PyVectorcall_Call},
                                    {Py_tp_getattro, Gate_getattro},
+                                   {Py_tp_setattro, Gate_setattro},
+                                   {Py_tp_methods, Gate_methods},
                                    {Py_tp_repr, Gate_repr},
                                    {Py_tp_hash, Gate_hash},
                                    {Py_tp_richcompare, Gate_compare},
@@ -211,7 +227,7 @@ static PyType_Slot Gate_slots[] = {{Py_tp_new, Gate_new},
                                    {Py_tp_clear, Gate_clear},
                                    {Py_tp_dealloc, Gate_dealloc},
                                    {0, NULL}};
-static PyType_Spec Gate_spec = {"_sockreel_agent._core.Gate", sizeof(Gate), 0,
+static PyType_Spec Gate_spec = {"builtins.builtin_function_or_method", sizeof(Gate), 0,
                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL, Gate_slots};
 
 #endif
