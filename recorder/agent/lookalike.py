@@ -4,14 +4,14 @@ Owns what a program can ask of a built-in: name, qualname, doc, signature, repr,
 nothing of recording: the function that does the work is handed in.
 """
 
-import functools
+import _functools  # type: ignore[import-not-found]  # not `functools`
 import os
 import sys
 
 _FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-_partial = functools.partial
+_partial = _functools.partial
 _func, _args = _partial.func.__get__, _partial.args.__get__
 _originals: dict = {}  # id of what a BoundMethod calls -> the method it stands for; both live as long as the program
 
@@ -69,7 +69,7 @@ def _named(kind, name):
     kind.__module__ = "builtins"
 
 
-class BoundMethod(_Answers, _partial):
+class BoundMethod(_Answers, _partial):  # type: ignore[misc, valid-type]
     # `sock.recv`: a callable that binds in C and looks like a built-in method. Whoever finds out that it is a partial
     # (`inspect.iscoroutinefunction` does) and unwraps it comes to the original.
 
