@@ -362,6 +362,8 @@ class Drain:
             deliveries.take(self, process, note.key, fields)
         elif note.kind == layout.NOTE_BLIND:
             self.add_blind_spot(fields[0])
+        elif note.kind == layout.NOTE_LINK:
+            self.writer.links([(self._call_id(process, note.key), self._call_id(process, int(fields[0])), fields[1])])
         elif note.kind == layout.NOTE_EXTENSION:
             known = by_module(fields[0])
             if known is not None:

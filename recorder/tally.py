@@ -33,8 +33,8 @@ BLOCKED_NS = 100_000
 _NO_ID = 1 << 62
 _SETTLED_NS = 500 * MILLISECOND_NS  # a call this far back, if short, has reached us
 
-_MOVES = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send")
-_WAITS = (*_MOVES, "accept", "connect", "select", "poll", "epoll_wait", "do_handshake", "unwrap", "sig", "pause")
+_MOVES = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send", "ring_recv", "ring_send")
+_WAITS = (*_MOVES, "accept", "connect", "select", "poll", "epoll_wait", "do_handshake", "unwrap", "sig", "pause", "ring_wait")
 _WAITING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(_WAITS))
 _MOVING = frozenset(code for name, code in OPERATIONS.items() if name.startswith(_MOVES))
 _READINESS = frozenset(OPERATIONS[name] for name in ("select", "poll", "epoll_wait"))

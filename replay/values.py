@@ -374,7 +374,7 @@ def _sums(columns: tuple[Counts, ...]) -> Counts:
     return first, second, third, fourth
 
 
-MOVING = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send")
+MOVING = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send", "ring_recv", "ring_send")
 """How the names of operations begin that move bytes."""
 
 
@@ -383,7 +383,7 @@ def moved_bytes(operation: str, outcome: str | None, result: int | None) -> int:
     return result if outcome == "ok" and result and operation.startswith(MOVING) else 0
 
 
-_WAITING = (*MOVING, "accept", "connect", "do_handshake", "unwrap")
+_WAITING = (*MOVING, "accept", "connect", "do_handshake", "unwrap", "ring_wait")
 
 
 def class_of(

@@ -171,7 +171,7 @@ def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
     if call.unfinished:
         return "did not return"
     if call.outcome == "ok":
-        if call.operation == "accept" and call.result:
+        if call.operation in ("accept", "ring_accept") and call.result:
             return f"new: {brief(names.get(call.result, f'socket {call.result}'))}"
         if call.operation.startswith("sig") and call.result:
             return f"signal {signal_name(call.result)}"

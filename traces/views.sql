@@ -34,10 +34,11 @@ SELECT
     coalesce('(fd ' || s.fd || ')', ''),
     coalesce(u.name, 'unfinished'),
     CASE
-      WHEN o.name = 'accept' AND u.name = 'ok' THEN ' socket ' || c.result
+      WHEN o.name IN ('accept', 'ring_accept') AND u.name = 'ok' THEN ' socket ' || c.result
       WHEN o.layer = 'wait' AND c.result IS NOT NULL THEN ' ' || c.result || ' ready'
       WHEN c.result IS NOT NULL AND o.name NOT IN
         ('bind', 'listen', 'connect', 'close', 'shutdown', 'setblocking', 'settimeout', 'setsockopt')
+        AND (o.layer <> 'ring' OR o.name IN ('ring_recv', 'ring_send'))
         THEN ' ' || c.result || ' bytes'
       ELSE '' END,
     CASE WHEN c.duration_ns IS NULL THEN '' ELSE printf(' after %.1f us', c.duration_ns / 1e3) END,
@@ -110,9 +111,9 @@ LEFT JOIN (
     count(*) AS calls,
     sum(c.outcome_id = 1 OR (c.outcome_id IN (6, 7) AND o.name IN ('tls_recv', 'tls_send'))) AS fruitless,
     sum(CASE WHEN u.name <> 'ok' THEN 0 WHEN o.name IN ('tls_recv', 'tls_read') THEN c.result WHEN c.id >= w.first_call_id THEN 0
-      WHEN (o.name LIKE 'recv%' OR o.name LIKE 'read%') AND coalesce(c.flags, 0) & 2 = 0 THEN c.result ELSE 0 END) AS received_bytes,
+      WHEN (o.name LIKE 'recv%' OR o.name LIKE 'read%' OR o.name = 'ring_recv') AND coalesce(c.flags, 0) & 2 = 0 THEN c.result ELSE 0 END) AS received_bytes,
     sum(CASE WHEN u.name <> 'ok' THEN 0 WHEN o.name IN ('tls_send', 'tls_write') THEN c.result WHEN c.id >= w.first_call_id THEN 0
-      WHEN (o.name LIKE 'send%' OR o.name LIKE 'write%') AND c.parent_id IS NULL THEN c.result ELSE 0 END) AS sent_bytes,
+      WHEN (o.name LIKE 'send%' OR o.name LIKE 'write%' OR o.name = 'ring_send') AND c.parent_id IS NULL THEN c.result ELSE 0 END) AS sent_bytes,
     sum(u.name = 'eof') AS eofs,
     sum(u.name = 'reset') AS resets
   FROM calls c
@@ -129,14 +130,14 @@ WHERE s.role IN ('accepted', 'connected', 'pair');
 CREATE VIEW requests AS
 WITH moved AS (
   SELECT c.run_id, c.socket_id, c.id, c.started_ns, c.started_ns + c.duration_ns AS ended_ns, c.result,
-    (o.name LIKE 'recv%' OR o.name LIKE 'read%' OR o.name IN ('tls_recv', 'tls_read')) AS receive
+    (o.name LIKE 'recv%' OR o.name LIKE 'read%' OR o.name = 'ring_recv' OR o.name IN ('tls_recv', 'tls_read')) AS receive
   FROM calls c JOIN operations o ON o.id = c.operation_id
   JOIN sockets s ON s.id = c.socket_id
   LEFT JOIN wrapped_sockets w ON w.socket_id = c.socket_id
   WHERE c.outcome_id = 2 AND c.result > 0 AND s.role IN ('accepted', 'connected', 'pair')
     AND (o.name IN ('tls_recv', 'tls_read', 'tls_send', 'tls_write') OR (c.id >= w.first_call_id) IS NOT TRUE
-      AND (((o.name LIKE 'recv%' OR o.name LIKE 'read%') AND coalesce(c.flags, 0) & 2 = 0)
-        OR ((o.name LIKE 'send%' OR o.name LIKE 'write%') AND c.parent_id IS NULL)))
+      AND (((o.name LIKE 'recv%' OR o.name LIKE 'read%' OR o.name = 'ring_recv') AND coalesce(c.flags, 0) & 2 = 0)
+        OR ((o.name LIKE 'send%' OR o.name LIKE 'write%' OR o.name = 'ring_send') AND c.parent_id IS NULL)))
 ),
 turns AS (
   SELECT *, receive AND coalesce(NOT lag(receive) OVER w, 1) AS begins

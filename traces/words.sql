@@ -44,7 +44,17 @@ INSERT OR IGNORE INTO operations (id, name, layer) VALUES
   (61, 'sigwaitinfo', 'wait'),
   (62, 'sigtimedwait', 'wait'),
   (63, 'pause', 'wait'),
-  (65, 'fcntl', 'file');
+  (65, 'fcntl', 'file'),
+  (70, 'ring_submit', 'ring'),
+  (71, 'ring_wait', 'ring'),
+  (72, 'ring_accept', 'ring'),
+  (73, 'ring_recv', 'ring'),
+  (74, 'ring_send', 'ring'),
+  (75, 'ring_connect', 'ring'),
+  (76, 'ring_close', 'ring'),
+  (77, 'ring_shutdown', 'ring'),
+  (78, 'ring_poll', 'ring'),
+  (79, 'ring_other', 'ring');
 
 INSERT OR IGNORE INTO outcomes (id, name) VALUES
   (1, 'would_block'),

@@ -27,6 +27,7 @@ _getframe = sys._getframe
 _ident = _thread.get_ident
 _native_id = _thread.get_native_id
 _getpid = os.getpid
+_PARENT_AT = 32  # of a slot's bytes, where its parent stands: see layout
 _NOTHING, _OPEN, _COMPLETE, _VOID = layout.NOTHING, layout.OPEN, layout.COMPLETE, bytes((layout.VOID,))
 _SLOT_BITS, _SLOT_MASK, _SLOT_BYTES = layout.SLOT_BITS, layout.SLOTS - 1, layout.SLOT_BYTES
 _DONE_AT, _PEER_AT, _STATE_AT = layout.SLOT_DONE_AT, layout.SLOT_PEER_AT, layout.SLOT_STATE_AT
@@ -335,6 +336,31 @@ def begin_call(operation, fd, asked, timeout_ns, socket=None, flags=0):
         fault(error)
         return None
     return call
+
+
+def begin_request(operation, fd, asked, thread):
+    """Open a slot for what the kernel does beside the program's threads.
+
+    Args:
+        operation, fd, asked: as of `begin_call`.
+        thread: the one that stands for the kernel.
+
+    Returns:
+        A Call for `end_request`, or None: it is lost, and counted.
+    """
+    call = begin_call(operation, fd, asked, 0)
+    if call is not None:
+        call.thread.current = call.parent
+        thread_id = thread.id.to_bytes(4, "little")
+        call.buffer[call.at : call.at + 4] = thread_id
+        call.buffer[call.at + _PARENT_AT : call.at + _PARENT_AT + 8] = bytes(8)
+        call.thread, call.parent = thread, 0
+    return call
+
+
+def end_request(call, ended_ns, result, outcome, code):
+    """Complete a request."""
+    _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, result, 0, code, outcome, 0, _COMPLETE)
 
 
 def end_call(call, ended_ns, result, outcome):

@@ -118,6 +118,7 @@ NOTE_PAIR = 12  # key: socket. the socket at its other end, where socketpair mad
 NOTE_OVER_MEMORY = 20  # key: socket. slot number of a receive whose bytes were given to TLS in memory: it has this socket's from now on
 NOTE_EXTENSION = 24  # key: 0. full name of a C extension module from outside the standard library
 NOTE_SIGNAL = 11  # key: delivery. SIGNAL_FIELDS; or, when its handler has returned or raised, monotonic ns alone
+NOTE_LINK = 25  # key: slot number. slot number that it goes with, kind of the link
 
 SOCKET_FIELDS = (
     "fd",
@@ -192,6 +193,16 @@ OPERATIONS = {
     "sigtimedwait": 62,
     "pause": 63,
     "fcntl": 65,
+    "ring_submit": 70,
+    "ring_wait": 71,
+    "ring_accept": 72,
+    "ring_recv": 73,
+    "ring_send": 74,
+    "ring_connect": 75,
+    "ring_close": 76,
+    "ring_shutdown": 77,
+    "ring_poll": 78,
+    "ring_other": 79,
 }
 
 OUTCOMES = {

@@ -80,13 +80,14 @@ class WaitInLibrary:
     The finder of the library's own folder is asked through us, as long as the module is to come.
 
     Args:
-        name: of a module that is a file of the standard library.
+        name: of a module that is a file in a folder.
         install: function(module) that hooks it.
+        folder: that of the standard library unless given.
     """
 
-    def __init__(self, name, install):
+    def __init__(self, name, install, folder=None):
         self.name, self.install = name, install
-        library = os.path.dirname(os.path.abspath(os.__file__))
+        library = folder or os.path.dirname(os.path.abspath(os.__file__))
         self.finder = _frozen_importlib_external.PathFinder._path_importer_cache(library)
         self.find_spec = self.finder.find_spec
         self.finder.find_spec = self._find_spec
@@ -162,7 +163,7 @@ def start(folder):
     """
     settings = read_settings(folder)
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
-    from . import children, choice, control, core, cost, extensions, files, green, lookalike, signals
+    from . import children, choice, control, core, cost, extensions, files, green, lookalike, rings, signals
 
     native, name, why = choice.choose(settings.get("core", ""))
     cost_ns = cost.measure(native)  # first of all: it leaves the core as if nothing had been
@@ -197,7 +198,12 @@ def start(folder):
     else:
         WaitInLibrary("ssl", hook_ssl)
     installs = {"socket": hook_socket, "select": hook_select}
-    extensions.install(recorder, {"greenlet._greenlet": green.expect(recorder, WaitForModules, dict(installs))})
+    servers = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers")
+    if any(os.path.dirname(word) == os.fsencode(servers) for word in recorder.text[6:]):
+        WaitInLibrary("ring", rings.install, os.path.realpath(servers))  # our teaching servers' own
+    loaded = dict.fromkeys(rings.MODULES, rings.install)
+    loaded["greenlet._greenlet"] = green.expect(recorder, WaitForModules, dict(installs))
+    extensions.install(recorder, loaded)
     for name in list(installs):
         if name in sys.modules:
             installs.pop(name)(sys.modules[name])

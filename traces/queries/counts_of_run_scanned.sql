@@ -1,6 +1,6 @@
 -- Every call of a run counted, per operation and outcome, by reading them all, folds included: for traces without summaries.
 SELECT o.name AS operation, o.layer, u.name AS outcome, CAST(sum(c.calls) AS INTEGER) AS calls, CAST(sum(c.total_ns) AS INTEGER) AS total_ns,
-  CAST(sum(CASE WHEN u.name = 'ok' AND (o.name LIKE 'recv%' OR o.name LIKE 'send%' OR o.name IN ('tls_recv', 'tls_send') OR o.layer = 'file')
+  CAST(sum(CASE WHEN u.name = 'ok' AND (o.name LIKE 'recv%' OR o.name LIKE 'send%' OR o.name IN ('tls_recv', 'tls_send', 'ring_recv', 'ring_send') OR o.layer = 'file')
     THEN c.results ELSE 0 END) AS INTEGER) AS bytes
 FROM (
   SELECT operation_id, outcome_id, count(*) AS calls, sum(coalesce(duration_ns, 0)) AS total_ns, sum(coalesce(result, 0)) AS results
