@@ -118,9 +118,10 @@ def hook_extension(name, install):
         return
     original = _imp.exec_dynamic
 
-    def exec_dynamic(module):
-        result = original(module)
+    def exec_dynamic(*args, **kw):
+        result = original(*args, **kw)
         try:
+            module = args[0]
             spec = module.__spec__
             if spec.name == name and _is_library(spec.origin or ""):
                 if _imp.exec_dynamic is hooked:
