@@ -120,7 +120,9 @@ class Sockets:
         fd = _fileno(sock)
         if fd < 0:
             return self._closed_entry(sock)
-        inode = _fstat(fd).st_ino
+        inode = _inode_of(fd)
+        if inode < 0:
+            return self._closed_entry(sock)  # closed behind its back before we met it: its calls fail, and are calls
         found = self.by_fd.get(fd)
         if found is not None and found.waiting and found.inode == inode:
             entry = found  # accepted a moment ago, and this is its object

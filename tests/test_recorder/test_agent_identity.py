@@ -361,3 +361,21 @@ def test_a_refused_connection_keeps_the_address_that_was_asked_for(record: Recor
                 print("127.0.0.1:%d" % free.getsockname()[1])
     """))  # fmt: skip
     assert [row["peer"] for row in sockets(done) if row["role"] == "connected"] == [done.out.strip()]
+
+
+def test_calls_on_a_descriptor_that_was_closed_before_we_met_its_socket_are_recorded(record: Recorder) -> None:
+    done = record(record.script("""
+        import os, socket
+        one, two = socket.socket(), socket.socket()
+        os.close(one.fileno())
+        socket.socket(fileno=two.fileno()).close()
+        for call in (lambda: one.send(b"x"), two.close):
+            try:
+                call()
+            except OSError as error:
+                print(error.errno)
+        one.detach()
+    """))  # fmt: skip
+    assert done.out == "9\n9\n" and done.run["calls_lost"] == 0
+    assert [row["errno"] for row in done.calls(operation="send")] == [9]
+    assert [row["errno"] for row in done.calls(operation="close")][-1] == 9
