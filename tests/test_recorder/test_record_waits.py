@@ -104,6 +104,7 @@ def test_a_wait_is_linked_to_the_first_call_it_made_possible(recorded: Recorded)
     assert told.count(("case_poll", "poll", "recv")) == 1
     assert told.count(("case_epoll", "epoll_wait", "recv")) == 1  # another wait came between the second and its recv
     assert {row[1] for row in told if row[0] == "case_selectors"} == {"select", "poll", "epoll_wait"}
+    assert {link["operation"] for link in links} == {"accept", "recv"}  # and not asyncio's setblocking right after connect
     assert all(link["wait"] < link["call"] and link["wait_thread"] == link["thread_id"] for link in links)
     threads = {link["thread_id"] for link in links if by_case[link["wait"]].endswith("serve") and link["wait_operation"] == "select"}
     assert len(threads) == 2
