@@ -50,6 +50,11 @@ FORMATS = {
     for one in (
         Format("csv", ".csv", "every call a line, for a spreadsheet", "replay.exports.rows:write_csv", several=True),
         Format("jsonl", ".jsonl", "every call a JSON object on a line of its own", "replay.exports.rows:write_jsonl", several=True),
+        Format("perfetto", ".pftrace", "tracks and slices for ui.perfetto.dev", "replay.exports.perfetto:write_perfetto", several=True,
+               text=False),
+        Format("chrome", ".trace.json", "tracks and slices for about:tracing and its like", "replay.exports.chrome:write_chrome",
+               several=True),
+        Format("strace", ".strace", "every call a line, in the manner of strace", "replay.exports.strace_text:write_strace", several=True),
     )
 }
 
