@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from ._options import opened_trace
 
 if TYPE_CHECKING:
-    from ..replay import RunModel
+    from ..replay import CpuSplit, RunModel
     from ..traces.report import Statistics, Tally
 
 KEYS = ["time", "calls", "min", "median", "p99", "max", "bytes", "operation", "outcome"]
@@ -33,7 +34,7 @@ def command(trace: str, key: str, by: str | None, as_json: bool) -> None:
       sockreel stats lab.db#blocking --sort calls
       sockreel stats lab.db --by process --json
     """
-    from ..replay import load_model
+    from ..replay import load_cpu, load_model
     from ..traces import split_reference
     from ..traces.report import sort_tallies, statistics
 
@@ -42,16 +43,17 @@ def command(trace: str, key: str, by: str | None, as_json: bool) -> None:
         run = opened.find_run(selector)
         figures = statistics(opened, run, by_process=by == "process")
         model = load_model(opened, run)
+        split = load_cpu(opened, run)
     tallies = sort_tallies(figures.tallies, key)
     if as_json:
         from ._screen import print_json
 
-        print_json(_object(figures, tallies, model))
+        print_json(_object(figures, tallies, model, split))
     else:
-        _print(figures, tallies, model)
+        _print(figures, tallies, model, split)
 
 
-def _object(figures: Statistics, tallies: list[Tally], model: RunModel) -> dict[str, Any]:
+def _object(figures: Statistics, tallies: list[Tally], model: RunModel, split: CpuSplit) -> dict[str, Any]:
     from dataclasses import asdict
 
     from ..replay import model_json
@@ -71,6 +73,7 @@ def _object(figures: Statistics, tallies: list[Tally], model: RunModel) -> dict[
         "fruitless_calls": figures.fruitless,
         "fruitless_share": figures.fruitless_share,
         "cpu_ns": figures.cpu_ns,
+        "cpu_split": asdict(split),
         "model": model_json(model),
         "processes": [asdict(process) for process in figures.processes],
         "signals": [{"signal": signal, "via": via, "count": count} for signal, via, count in figures.signals],
@@ -80,7 +83,7 @@ def _object(figures: Statistics, tallies: list[Tally], model: RunModel) -> dict[
     }
 
 
-def _print(figures: Statistics, tallies: list[Tally], model: RunModel) -> None:
+def _print(figures: Statistics, tallies: list[Tally], model: RunModel, split: CpuSplit) -> None:
     from ..replay.words import counted, duration, model_words, visible
     from ._screen import line, screen_width
     from ._table import Column, print_table
@@ -91,7 +94,7 @@ def _print(figures: Statistics, tallies: list[Tally], model: RunModel) -> None:
     line(f"#{run.id}{f' {visible(run.label)}' if run.label else ''}  {short_command(run)}{took}", "bold")
     if not figures.total.calls:
         line("no socket call was recorded")
-        _print_notes(figures)
+        _print_notes(figures, split)
         return
     width = screen_width()
     with_share = width is None or width >= 100
@@ -117,7 +120,7 @@ def _print(figures: Statistics, tallies: list[Tally], model: RunModel) -> None:
     if model.model != "unknown":
         for before, part in zip(("model       ", " " * 12), model_words(model).split("; "), strict=False):
             line(f"{before}{part}")
-    _print_notes(figures)
+    _print_notes(figures, split)
 
 
 def _moved(moved_bytes: int) -> str:
@@ -132,7 +135,8 @@ def _share(figures: Statistics) -> str:
     return f" ({percent(figures.fruitless_share)}) came back with nothing" if figures.fruitless else ""
 
 
-def _print_notes(figures: Statistics) -> None:
+def _print_notes(figures: Statistics, split: CpuSplit) -> None:
+    from ..replay import cpu_words
     from ..replay.words import counted, duration, percent, size, visible
     from ..traces.report import blind_spots
     from ._screen import line
@@ -151,9 +155,16 @@ def _print_notes(figures: Statistics) -> None:
         line(f"CPU         {duration(cpu_ns)}{load}")
         if parts:
             line(f"            {', '.join(parts)} (counted in steps of 10 ms)")
+        if figures.total.calls:
+            since = "since the first listen: " if split.from_listen else ""
+            for before, part in zip_longest((since,), cpu_words(split), fillvalue=""):
+                line(f"            {before}{part}")
         rss = max((process.rss_bytes or 0 for process in figures.processes), default=0)
         if rss:
             line(f"memory      {size(rss)} at most")
+    elif figures.total.calls:
+        for before, part in zip_longest(("CPU         ",), cpu_words(split), fillvalue=" " * 12):
+            line(f"{before}{part}")
     if figures.signals:
         line("signals     " + ", ".join(f"{visible(signal)} {count:,} ({visible(via)})" for signal, via, count in figures.signals[:12]))
     if run.calls_lost:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_MOST_THREADS = 64
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Sample:
     voluntary_switches: int | None = None
     involuntary_switches: int | None = None
     rss_bytes: int | None = None
+    delay_ns: int | None = None
+    children_ns: int | None = None
 
 
 def process_sample(pid: int) -> Sample | None:
@@ -36,7 +38,7 @@ def process_sample(pid: int) -> Sample | None:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    switches = _switches(f"/proc/{pid}/task")
+    switches = _switches(pid, native_ids(pid))
     return Sample(
         run_ns=_cpu_clock_ns(pid),
         user_ns=int(fields[11]) * _TICK_NS,
@@ -44,16 +46,29 @@ def process_sample(pid: int) -> Sample | None:
         voluntary_switches=switches[0] if switches else None,
         involuntary_switches=switches[1] if switches else None,
         rss_bytes=int(fields[21]) * _PAGE_BYTES,
+        children_ns=(int(fields[13]) + int(fields[14])) * _TICK_NS,
     )
 
 
 def thread_sample(pid: int, native_id: int) -> Sample | None:
-    """Return the CPU time of one thread; None where it is gone."""
+    """Return how long one thread ran, and how long it was ready and waited for a processor; None where it is gone.
+
+    Source: Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat: its first two fields.
+    """
     try:
         with open(f"/proc/{pid}/task/{native_id}/schedstat", "rb") as file:
-            return Sample(run_ns=int(file.read().split()[0]))
-    except (OSError, ValueError, IndexError):
+            run, delay = file.read().split()[:2]
+            return Sample(run_ns=int(run), delay_ns=int(delay))
+    except (OSError, ValueError):
         return None
+
+
+def native_ids(pid: int) -> list[int]:
+    """Return the kernel's ids of a process's living threads; none where it is gone."""
+    try:
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return []
 
 
 def _cpu_clock_ns(pid: int) -> int | None:
@@ -64,22 +79,18 @@ def _cpu_clock_ns(pid: int) -> int | None:
         return None
 
 
-def _switches(folder: str) -> tuple[int, int] | None:
+def _switches(pid: int, threads: Sequence[int]) -> tuple[int, int] | None:
     """Return voluntary and involuntary switches, summed over the living threads."""
-    try:
-        threads = os.listdir(folder)[:_MOST_THREADS]
-    except OSError:
-        return None
     voluntary = involuntary = 0
     for thread in threads:
         try:
-            with open(f"{folder}/{thread}/status", "rb") as file:
+            with open(f"/proc/{pid}/task/{thread}/status", "rb") as file:
                 content = file.read()
         except OSError:
             continue
         voluntary += _number_after(content, b"\nvoluntary_ctxt_switches:")
         involuntary += _number_after(content, b"\nnonvoluntary_ctxt_switches:")
-    return voluntary, involuntary
+    return (voluntary, involuntary) if threads else None
 
 
 def _number_after(content: bytes, name: bytes) -> int:

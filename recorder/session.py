@@ -30,13 +30,11 @@ from .crowd import Crowd
 from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
 from .place import Place, Reserve, Room, make_place, reserve_of
 from .place import RecordError as RecordError
-from .process import Process
-from .sample import process_sample, thread_sample
+from .sampling import Sampler
 from .settings import Result as Result
 from .settings import Settings as Settings
 
 _STEP_S = 0.02
-_SAMPLE_S = 0.1
 _SECOND_S = 1.0
 _GOODBYE_S = 0.2
 _HELLO_S = 5.0
@@ -114,7 +112,6 @@ class _Session:
         self.interrupts = 0
         self.passed_on: list[int] = []
         self.endings: list[tuple[float, int]] = []  # (when, signal) still to be sent to end the run
-        self.sampled_listening = 0
         self.described = False
         self.named: set[int] = set()
         self.answered = 0  # interrupts
@@ -142,6 +139,7 @@ class _Session:
         ahead = Ahead()  # before we give way to the program: it is to be ahead of it
         self.drain = Drain(self.writer, self.place.folders, self.start_ns, ahead)
         self.drain.folded_from_ns = 0 if settings.fold else None
+        self.sampler = Sampler(self.drain, self.writer)
         try:
             with self._signals(), collecting.seldom():
                 self._clock()
@@ -233,7 +231,7 @@ class _Session:
 
     def _loop(self) -> None:
         now = time.monotonic()
-        self.next_sample, self.next_second = now, now + _SECOND_S
+        self.next_second = now + _SECOND_S
         self.deadline = now + self.settings.for_s if self.settings.for_s is not None else None
         self.hello_due: float | None = now + _HELLO_S
         while True:
@@ -273,10 +271,7 @@ class _Session:
         if self.drain.processes or self.drain.ended:
             self.hello_due = None
             self._describe()
-        if now >= self.next_sample or len(self.drain.listening) != self.sampled_listening or not alive:
-            self.sampled_listening = len(self.drain.listening)
-            self._sample()
-            self.next_sample = now + _SAMPLE_S
+        self.sampler.look_when_due(now, alive)
         if now >= self.next_second:
             self._clock()
             self.drain.write_counts()
@@ -336,11 +331,10 @@ class _Session:
         if ended is None:
             return
         # Not yet reaped: its totals can still be read.
-        self._sample()
+        self.sampler.look()
         _, status, self.rusage = os.wait4(self.program.pid, 0)
         self.status = os.waitstatus_to_exitcode(status)
         self.program.returncode = self.status
-        self._sample_switches()
 
     def _limits(self, now: float, deadline: float | None) -> None:
         if not self.endings and not self.ended_by:
@@ -403,28 +397,6 @@ class _Session:
             "clocks", run_id=self.writer.run_id, at_ns=monotonic_ns - self.start_ns, monotonic_ns=monotonic_ns, realtime_ns=realtime_ns
         )
 
-    def _sample(self) -> None:
-        for process in self.drain.processes:
-            sample = process_sample(process.pid)
-            if sample is not None:
-                self._insert_sample(process, None, asdict(sample))
-            for number, native_id in list(process.threads.items())[:64]:
-                found = thread_sample(process.pid, native_id)
-                if found is not None:
-                    self._insert_sample(process, process.bases.thread + number, {"run_ns": found.run_ns})
-
-    def _sample_switches(self) -> None:
-        """Note the kernel's own totals for a program without children: threads that came and went between two looks are in them."""
-        known = [*self.drain.processes, *self.drain.ended]
-        if [process.pid for process in known] == [self.program.pid] and not self.drain.unrecorded:
-            switches = {"voluntary_switches": self.rusage.ru_nvcsw, "involuntary_switches": self.rusage.ru_nivcsw}
-            self._insert_sample(known[0], None, switches)
-
-    def _insert_sample(self, process: Process, thread_id: int | None, values: dict[str, Any]) -> None:
-        self.writer.insert(
-            "samples", run_id=self.writer.run_id, process_id=process.id, thread_id=thread_id, at_ns=self.drain.run_ns(), **values
-        )
-
     def _describe(self) -> None:
         """Take the run's interpreter from its first recorded process."""
         if self.described:
@@ -469,6 +441,8 @@ class _Session:
             if not self.writer.muted:
                 self.writer.link_exchanges()
         self._clock()
+        if self.rusage is not None:
+            self.sampler.close(self.program.pid, self.rusage)
         for process in self.drain.ended:
             if process.pid == self.program.pid:
                 self.writer.update("processes", process.id, exit_status=shown)

@@ -6,6 +6,7 @@ Owns the story, the comparison and the renderers. Knows `traces`, never `recorde
 from __future__ import annotations
 
 from .compare import Comparison, Figure, Latency, Pair, compare_stories
+from .cputime import cpu_words, load_cpu
 from .data import comparison_json, model_json, story_json
 from .evidence import load_model
 from .finding import ReplayError, end_of_run, find_sockets, find_threads
@@ -21,6 +22,7 @@ from .values import (
     Cell,
     Count,
     Cpu,
+    CpuSplit,
     Exchange,
     Facts,
     Lane,
@@ -40,6 +42,7 @@ __all__ = [
     "Comparison",
     "Count",
     "Cpu",
+    "CpuSplit",
     "Entry",
     "Exchange",
     "Facts",
@@ -62,10 +65,12 @@ __all__ = [
     "Window",
     "compare_stories",
     "comparison_json",
+    "cpu_words",
     "end_of_run",
     "find_sockets",
     "find_threads",
     "find_waits",
+    "load_cpu",
     "load_listing",
     "load_model",
     "load_story",

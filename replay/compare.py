@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .phases import Phases, phases_of
-from .values import FAILED, Exchange, Story, Usage, Window
+from .values import FAILED, CpuSplit, Exchange, Story, Usage, Window
 from .waits import Wait, find_waits
 
 MANY = 4
@@ -176,6 +176,9 @@ def _figures(stories: Sequence[Story]) -> tuple[Figure, ...]:
     def used(value: Callable[[Usage], int | None]) -> Callable[[Story], float | None]:
         return lambda story: value(story.usage) if story.usage else None
 
+    def known(value: Callable[[CpuSplit], int | None]) -> Callable[[Story], float | None]:
+        return lambda story: value(story.split) if story.split and story.split.total_ns is not None else None
+
     rows: list[tuple[str, str, Unit, Callable[[Story], float | None]]] = [
         ("duration", "duration", "ns", lambda story: story.end_ns),
         ("calls", "calls", "calls", lambda story: story.facts.calls),
@@ -183,6 +186,9 @@ def _figures(stories: Sequence[Story]) -> tuple[Figure, ...]:
         ("fruitless_share", "share of calls", "share", lambda story: ratio(story.facts.fruitless, story.facts.calls)),
         ("blocked", "time blocked in calls", "ns", lambda story: story.facts.blocked_ns),
         ("cpu", "CPU time", "ns", lambda story: story.cpu.ns if story.cpu else None),
+        ("cpu_fruitless", "of it in fruitless calls", "ns", known(lambda parts: parts.fruitless_ns)),
+        ("cpu_useful", "of it in other calls", "ns", known(lambda parts: parts.useful_ns)),
+        ("cpu_elsewhere", "of it elsewhere", "ns", known(lambda parts: parts.elsewhere_ns)),
         ("answers", "exchanges answered", "answers", lambda story: overall[id(story)].answers if overall[id(story)].asked else None),
         ("cpu_per_answer", "CPU per exchange", "ns", per_answer),
         ("median", "answer latency, median", "ns", lambda story: overall[id(story)].median_ns),

@@ -35,6 +35,7 @@ def story_json(story: Story) -> dict[str, Any]:
         "exchanges_measured_by": story.measured_by,
         "counts": [asdict(count) for count in story.counts],
         "cpu": asdict(story.cpu) if story.cpu else None,
+        "cpu_split": asdict(story.split) if story.split else None,
         "model": model_json(story.model),
         "usage": asdict(story.usage) if story.usage else None,
     }

@@ -11,6 +11,9 @@ from .values import Story
 from .waits import Wait
 from .words import brief, counted, duration, percent
 
+_WORTH_SHARE = 0.1
+"""From this share of its CPU time on, it is said that so much went into calls that found nothing."""
+
 
 def in_brief(comparison: Comparison, index: int) -> str:
     """Return one sentence about a run of a comparison, from its own figures."""
@@ -67,4 +70,9 @@ def _cost(comparison: Comparison, index: int) -> list[str]:
     if cpu is None:
         return []
     each = next((figure.values[index] for figure in comparison.figures if figure.key == "cpu_per_answer"), None)
-    return [f"it used {duration(cpu.ns)} of CPU" + (f", {duration(each)} an exchange" if each else "")]
+    per = f", {duration(each)} an exchange" if each else ""
+    split = comparison.stories[index].split
+    if split is not None and split.fruitless_share and split.fruitless_share >= _WORTH_SHARE:
+        calls = counted(split.fruitless_calls, "fruitless call")
+        return [f"of {duration(cpu.ns)} of CPU{per}, {duration(split.fruitless_ns)} ({percent(split.fruitless_share)}) went into {calls}"]
+    return [f"it used {duration(cpu.ns)} of CPU{per}"]

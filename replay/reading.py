@@ -16,6 +16,7 @@ from ..traces import Run, Trace, TraceError, named_queries
 from .values import KINDS, MARKED, Count, Cpu, Delivery, Exchange, Kind, Mark, Site, Span, Usage, Window, class_of, moved_bytes
 
 MAX_ID = 2**63 - 1
+_WORTH_NS = 1_000_000  # less CPU than this that nobody looked at is not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +135,39 @@ class Reader:
     def kinds(self) -> dict[str, tuple[int, int]]:
         """Return calls and time (ns) of each class over the whole run."""
         sums: dict[str, list[int]] = {kind: [0, 0] for kind in KINDS}
+        for (_, kind), (calls, ns) in self.kinds_of_threads.items():
+            sums.setdefault(kind, [0, 0])
+            sums[kind][0] += calls
+            sums[kind][1] += ns
+        return {kind: (calls, ns) for kind, (calls, ns) in sums.items()}
+
+    @cached_property
+    def kinds_of_threads(self) -> dict[tuple[int, str], tuple[int, int]]:
+        """Calls and time (ns) of each thread and class over the whole run."""
+        sums: dict[tuple[int, str], list[int]] = {}
+
+        def add(thread_id: int, kind: str, calls: int, ns: int) -> None:
+            found = sums.setdefault((thread_id, kind), [0, 0])
+            found[0] += calls
+            found[1] += ns
+
         everything = Window(0, MAX_ID)
         if self.extent.has_levels:
             for row in self._named("classes_of_run"):
-                sums.setdefault(row["class"], [0, 0])
-                sums[row["class"]] = [row["calls"], row["ns"]]
+                add(row["thread_id"], row["class"], row["calls"], row["ns"])
         else:
             for short in self.short_calls(everything):
-                sums[short.kind][0] += 1
-                sums[short.kind][1] += short.ended_ns - short.started_ns
+                add(short.thread_id, short.kind, 1, short.ended_ns - short.started_ns)
             for fold in self.folds(everything):
-                sums["fruitless"][0] += fold.calls
-                sums["fruitless"][1] += fold.in_calls_ns
+                add(fold.thread_id, "fruitless", fold.calls, fold.in_calls_ns)
         for call in self.long_calls(everything):
-            sums[call.kind][0] += 1
-            sums[call.kind][1] += call.duration_ns
-        return {kind: (calls, ns) for kind, (calls, ns) in sums.items()}
+            add(call.thread_id, call.kind, 1, call.duration_ns)
+        return {key: (calls, ns) for key, (calls, ns) in sums.items()}
+
+    def delays(self) -> dict[int, tuple[int, int]]:
+        """Return how long each thread that was looked at ran, and was ready without a processor: thread -> (ns, ns)."""
+        return {row["thread_id"]: (row["run_ns"], row["delay_ns"]) for row in self._named("threads_sampled")
+                if row["run_ns"] is not None and row["delay_ns"] is not None}
 
     @cached_property
     def _sites(self) -> dict[int, Site]:
@@ -280,7 +298,22 @@ class Reader:
             total_ns += max(0, points[-1][1] - base)
             first_ns, last_ns = min(first_ns, points[0][0]), max(last_ns, points[-1][0])
             exact, seen = exact and exact_here, True
-        return Cpu(total_ns, first_ns if from_ns is None else from_ns, last_ns, from_ns is not None, exact) if seen else None
+        unseen_ns = self._unsampled_ns()
+        start_ns = first_ns if from_ns is None else from_ns
+        return Cpu(total_ns + unseen_ns, start_ns, last_ns, from_ns is not None, exact, unseen_ns) if seen else None
+
+    def _unsampled_ns(self) -> int:
+        """Return the CPU of descendants that nobody looked at, or not to their end: what the program waited for, less what was sampled.
+
+        A process that nobody waited for is in the samples only, and hides as much of the others: the figure is then too low.
+        """
+        waited_for = [max((row["children_ns"] or 0 for row in rows), default=0) for rows in self._samples.values()]
+        if len(waited_for) == 0:
+            return 0
+        root = max(range(len(waited_for)), key=waited_for.__getitem__)
+        own = [max((row["run_ns"] or 0 for row in rows), default=0) for rows in self._samples.values()]
+        unseen_ns = waited_for[root] - sum(own[:root] + own[root + 1 :])
+        return unseen_ns if unseen_ns >= _WORTH_NS else 0
 
     def _cpu_points(self) -> Iterator[tuple[list[tuple[int, int]], int | None, bool]]:
         for rows in self._samples.values():

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .compare import MANY, Comparison
+from .cputime import cpu_words
 from .in_brief import in_brief
 from .values import Standstill, Story
 from .waits import Wait
@@ -90,7 +91,7 @@ def _of_polling(story: Story, title: str) -> list[str]:
         return [f"{title} made {counted(facts.calls, 'call')}, and {came}."]
     rate = facts.fruitless / (story.end_ns / 1e9)
     often = f", {rate:,.0f} a second" if story.end_ns >= 10_000_000 and rate >= 10 else ""
-    cost = f"; the run used {duration(story.cpu.ns)} of CPU" if story.cpu else ""
+    cost = f"; {', '.join(cpu_words(story.split)[:2])}" if story.split and story.split.total_ns is not None else ""
     longest = max(story.spins, key=lambda spin: spin.calls, default=None)
     spell = ""
     if longest is not None and longest.calls > 1:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ..traces import Run, Trace
 from ..traces.report import blind_spots, command_words
+from .cputime import split_cpu
 from .density import Grid, few_calls, grid_from_calls, grid_from_levels, grid_from_scan, grid_with_folds, level_for
 from .evidence import load_model
 from .reading import Reader, damaged
@@ -70,7 +71,7 @@ def load_story(
             more_sockets=more_sockets, more_threads=more_threads, calls=tuple(calls), complete=complete, more_calls=more_calls,
             standstills=still.ranked(), blocked_threads=len(still.threads), spins=spins, gaps=gaps,
             exchanges=exchanges, measured_by=measured_by, counts=reader.counts, cpu=reader.cpu(), model=load_model(trace, run),
-            names=lanes.names, usage=reader.usage(),
+            names=lanes.names, usage=reader.usage(), split=split_cpu(reader),
             closings={id_: row["closed_ns"] for id_, row in reader.sockets.items() if row["closed_ns"] is not None})
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error

@@ -267,7 +267,8 @@ class Count:
 class Cpu:
     """CPU time of the program from `from_ns` (its first listen, else its first sample) to its last sample.
 
-    `exact` is false where only the kernel's 10 ms steps were to be had.
+    `exact` is false where only the kernel's 10 ms steps were to be had; `unsampled_ns` is what of `ns` descendants used
+    while nobody looked: those that lived shorter than from one sample to the next, and those without Python.
     """
 
     ns: int
@@ -275,6 +276,46 @@ class Cpu:
     to_ns: int
     from_listen: bool
     exact: bool
+    unsampled_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSplit:
+    """The CPU time of a run, divided. All times in nanoseconds.
+
+    Args:
+        total_ns: of all processes, as `Cpu` counts it; None where nobody looked.
+        fruitless_calls: that found nothing and could not wait.
+        fruitless_ns: CPU in them: their duration, less what their thread was ready and not on a processor, in proportion.
+        fruitless_took_ns: their duration.
+        useful_calls, useful_ns: the same of calls that moved data, or did something else, without waiting.
+        waiting_calls, waiting_ns: calls that waited, and their duration; most of it no CPU time.
+        elsewhere_ns: the rest of the total: the program's own work, recording, and what waking up and copying took in calls
+            that waited; None where the total is not known.
+        recording_ns: of that about so much for recording, by the agent's own measure; None where it could not measure.
+        delay_ns: how long the threads were ready and had no processor; None where nobody looked.
+        unsampled_ns: of the total, used by descendants while nobody looked at them.
+        from_listen: whether the total is counted from the program's first listen on, or from the first sample.
+    """
+
+    total_ns: int | None
+    fruitless_calls: int
+    fruitless_ns: int
+    fruitless_took_ns: int
+    useful_calls: int
+    useful_ns: int
+    waiting_calls: int
+    waiting_ns: int
+    elsewhere_ns: int | None
+    recording_ns: int | None
+    delay_ns: int | None
+    unsampled_ns: int = 0
+    from_listen: bool = False
+
+    @property
+    def fruitless_share(self) -> float | None:
+        """Of the CPU time, how much went into calls that found nothing; None where the total is not known."""
+        return self.fruitless_ns / self.total_ns if self.total_ns else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +371,7 @@ class Story:
         model: the I/O model that the calls show.
         signals: that came in the window, the first 10,000.
         hidden_sockets: lanes that are left out because event loops made these sockets for themselves.
+        split: where its CPU time went.
         names, closings: of every socket, by id: what to call it, and when it was closed.
     """
 
@@ -357,6 +399,7 @@ class Story:
     names: dict[int, str] = field(default_factory=dict)
     closings: dict[int, int] = field(default_factory=dict)
     usage: Usage | None = None
+    split: CpuSplit | None = None
 
     @property
     def recording_ns(self) -> int | None:

@@ -222,14 +222,16 @@ CREATE TABLE levels (
 CREATE TABLE samples ( -- CPU and memory, read from /proc while the program runs
   run_id INTEGER NOT NULL REFERENCES runs(id),
   process_id INTEGER NOT NULL REFERENCES processes(id),
-  thread_id INTEGER REFERENCES threads(id), -- NULL: the whole process
+  thread_id INTEGER REFERENCES threads(id), -- NULL: the whole process, its ended threads and those without calls included
   at_ns INTEGER NOT NULL,
-  run_ns INTEGER,                 -- on a CPU so far (schedstat: exact)
+  run_ns INTEGER,                 -- on a CPU so far (schedstat: exact); of a thread a row only where it has grown
   user_ns INTEGER,                -- of that in user mode (steps of 10 ms)
   system_ns INTEGER,              -- of that in the kernel (steps of 10 ms)
   voluntary_switches INTEGER,     -- gave up the CPU to wait
   involuntary_switches INTEGER,   -- was taken off the CPU
-  rss_bytes INTEGER               -- resident memory of the process
+  rss_bytes INTEGER,              -- resident memory of the process
+  delay_ns INTEGER,               -- of a thread: ready to run, and waiting for a processor so far (schedstat)
+  children_ns INTEGER             -- of a process: CPU of its descendants that ended and were waited for (steps of 10 ms; in the program's last row exact, by wait4)
 );
 
 CREATE TABLE packets ( -- what was seen on the wire
