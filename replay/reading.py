@@ -355,7 +355,7 @@ class Reader:
         return Span(
             row["id"], row["thread_id"], row["socket_id"], operation, layer, outcome, kind, started_ns, ended_ns, row["asked"],
             row["result"], row["errno"], row["timeout_ns"], self._sites.get(row["site_id"]), self._addresses.get(row["peer_id"]),
-            row["parent_id"], row["ready_ns"])
+            row["parent_id"], row["ready_ns"], row["flags"])
 
     def _named(self, name: str, **parameters: Any) -> list[Any]:
         return self.trace.named(name, run=self.run.id, **parameters)

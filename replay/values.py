@@ -60,7 +60,8 @@ class Span:
     """One call, for those that are told one by one.
 
     `ended_ns` of an unfinished call is the end of its process or run. `ready_ns` is the moment the
-    kernel had what it asked for, where that is known.
+    kernel had what it asked for, where that is known. `flags` are MSG_* bits; of setsockopt its level and
+    option, of fcntl its command (arguments.py names them).
     """
 
     call_id: int
@@ -80,6 +81,7 @@ class Span:
     peer: str | None = None
     parent_id: int | None = None
     ready_ns: int | None = None
+    flags: int | None = None
 
     @property
     def unfinished(self) -> bool:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 
 from rich.cells import cell_len, set_cell_size
 
+from .arguments import argument_words, errno_name, signal_name
 from .naming import RunModel
 from .values import MOVING, Delivery, Facts, Span, Spin
 
@@ -137,14 +138,15 @@ _OUTCOMES = {
 
 
 def call_words(call: Span, names: Mapping[int, str]) -> str:
-    """Return what a call did: `recv(fd 4 alice) 5 of 1,024 bytes`; where it had a timeout, how it waited.
+    """Return what a call did: `recv(fd 4 alice, MSG_PEEK) 5 of 1,024 bytes`; where it had a timeout, how it waited.
 
     Args:
         names: of sockets, by id.
     """
-    where = brief(names.get(call.socket_id, f"socket {call.socket_id}")) if call.socket_id else ""
+    where = (brief(names.get(call.socket_id, f"socket {call.socket_id}")),) if call.socket_id else ()
+    given = ", ".join((*where, *argument_words(call)))
     limit = f" (timeout {duration(call.timeout_ns)}: {_kernel_calls(call)})" if _has_timeout(call) else ""
-    return f"{brief(call.operation)}({where}) {_came_of_it(call, names)}".rstrip() + limit
+    return f"{brief(call.operation)}({given}) {_came_of_it(call, names)}".rstrip() + limit
 
 
 # What Python asks of the kernel for a socket with a timeout: its descriptor is nonblocking (socket.settimeout). Only connect comes first.
@@ -193,18 +195,6 @@ def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
     return _OUTCOMES.get(call.outcome or "", visible(call.outcome or ""))
 
 
-def signal_name(number: int) -> str:
-    """Return the name of a signal on Linux; real-time ones by their place in the row."""
-    from signal import SIGRTMAX, SIGRTMIN, Signals
-
-    if SIGRTMIN < number < SIGRTMAX:
-        return f"SIGRTMIN+{number - SIGRTMIN}"
-    try:
-        return Signals(number).name
-    except ValueError:
-        return f"number {number}"
-
-
 def signal_words(signal: Delivery, names: Mapping[int, str]) -> str:
     """Return a signal that came: `SIGIO in recv: handler ran 40 us (fd 3 listener)`."""
     during = f" in {brief(signal.during)}" if signal.during and signal.via != "sigwait" else ""
@@ -214,13 +204,6 @@ def signal_words(signal: Delivery, names: Mapping[int, str]) -> str:
     ran = "its handler never came back" if signal.ended_ns is None else f"handler ran {duration(signal.ended_ns - signal.started_ns)}"
     woke = ", number written to the wake-up descriptor" if signal.via == "wakeup_fd" else ""
     return f"{brief(signal.signal)}{during}{on}: {ran}{woke}"
-
-
-def errno_name(errno: int) -> str:
-    """Return the name of an error number on Linux, as far as this system knows it."""
-    from errno import errorcode
-
-    return errorcode.get(errno, f"number {errno}")
 
 
 def spin_words(spin: Spin) -> str:
