@@ -29,6 +29,7 @@ class Format:
         writer: "room.module:function", below the package.
         several: whether one file may hold more than one run.
         text: whether it may go to a terminal.
+        payload: whether bytes that calls moved may be in it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Format:
     writer: str
     several: bool = False
     text: bool = True
+    payload: bool = True
 
     def load(self) -> Writer:
         """Import the writer."""
@@ -50,6 +52,8 @@ FORMATS = {
     for one in (
         Format("csv", ".csv", "every call a line, for a spreadsheet", "replay.exports.rows:write_csv", several=True),
         Format("jsonl", ".jsonl", "every call a JSON object on a line of its own", "replay.exports.rows:write_jsonl", several=True),
+        Format("svg", ".svg", "a picture of the run for slides and pages", "replay.exports.timeline_svg:write_svg", several=True,
+               payload=False),
         Format("perfetto", ".pftrace", "tracks and slices for ui.perfetto.dev", "replay.exports.perfetto:write_perfetto", several=True,
                text=False),
         Format("chrome", ".trace.json", "tracks and slices for about:tracing and its like", "replay.exports.chrome:write_chrome",

@@ -61,7 +61,7 @@ def command(
         _refuse(path, force, [excerpt.trace.path for excerpt in excerpts])
         with _written_whole(path) as out:
             wanted.load()(excerpts, out)
-    payload = "without payloads" if no_payload else "payloads included"
+    payload = "payloads included" if wanted.payload and not no_payload else "without payloads"
     print(f"sockreel: {shown(path)}: {wanted.about}; {payload}", file=sys.stderr)
 
 

@@ -50,24 +50,31 @@ def counts_from_start(axis: Axis) -> bool:
     return axis.window.start_ns > 500 * step_of(axis)
 
 
+def axis_ticks(axis: Axis) -> list[tuple[int, str]]:
+    """Return the ticks of an axis: round times (ns) and labels. Where `counts_from_start`, counted from the window's start."""
+    step_ns, relative = step_of(axis), counts_from_start(axis)
+    origin_ns = axis.window.start_ns if relative else 0
+    unit_ns, unit = _unit(step_ns, axis.window.end_ns - origin_ns)
+    ticks = []
+    first = -(-(axis.window.start_ns - origin_ns) // step_ns)
+    for number in range(first, (axis.window.end_ns - origin_ns) // step_ns + 1):
+        at_ns = number * step_ns + origin_ns
+        if axis.column(at_ns) is not None:
+            text = _label(number * step_ns, step_ns, unit_ns, unit)
+            ticks.append((at_ns, f"+{text}" if relative and number else text))
+    return ticks
+
+
 def axis_lines(axis: Axis, look: Look) -> tuple[str, str]:
     """Return two lines for an axis: labels at round times, and the ruler with a tick below each.
 
     Where `counts_from_start`, the labels are +20 µs, +40 µs ... from the window's start.
     """
-    step_ns, relative = step_of(axis), counts_from_start(axis)
-    origin_ns = axis.window.start_ns if relative else 0
-    unit_ns, unit = _unit(step_ns, axis.window.end_ns - origin_ns)
     labels, ruler = [" "] * axis.columns, [look.glyphs.axis[2]] * axis.columns
     ruler[0] = look.glyphs.axis[0]
     free = 0
-    first = -(-(axis.window.start_ns - origin_ns) // step_ns)
-    for number in range(first, (axis.window.end_ns - origin_ns) // step_ns + 1):
-        column = axis.column(number * step_ns + origin_ns)
-        if column is None:
-            continue
-        text = _label(number * step_ns, step_ns, unit_ns, unit)
-        text = f"+{text}" if relative and number else text
+    for at_ns, text in axis_ticks(axis):
+        column = axis.column(at_ns) or 0
         if look.ascii:
             text = text.replace("µ", "u")
         ruler[column] = look.glyphs.axis[1] if column else look.glyphs.axis[0]
