@@ -33,6 +33,7 @@ def page(results: Results) -> str:
     for title, lines in (
         ("Different", _different(results)),
         ("Unsteady", _unsteady(results)),
+        ("Not judged yet", _not_judged(results)),
         ("Not passed, bare as well as recorded", _not_passed(results)),
         ("Processes that were not recorded, and why", _unrecorded(results)),
         ("Skipped", _skipped(results)),
@@ -99,6 +100,14 @@ def _different(results: Results) -> list[str]:
     for where, verdict in _cases(results):
         lines += [f"- {where}: `{name}`: bare {one}, recorded {other}" for name, (one, other) in verdict["different"].items()]
         lines += [f"- {where}: no evidence: {fault}" for fault in verdict["faults"]]
+    return lines
+
+
+def _not_judged(results: Results) -> list[str]:
+    lines = []
+    for version, kept in results["interpreters"].items():
+        if missing := [module for module in MODULES if module not in kept["modules"]]:
+            lines.append(f"- {version}: {', '.join(missing)}")
     return lines
 
 

@@ -61,7 +61,7 @@ class Witness:
         calls, lost: recorded, and counted but not recorded.
         processes: recorded ones.
         unrecorded: why a process was not, each reason once.
-        blind_spots: of the run.
+        blind_spots: how many the run names: children that could not be recorded, most of them ended before they began.
         flaws: what `sockreel check` found.
     """
 
@@ -69,7 +69,7 @@ class Witness:
     lost: int
     processes: int
     unrecorded: tuple[str, ...]
-    blind_spots: tuple[str, ...]
+    blind_spots: int
     flaws: str
 
 
@@ -151,14 +151,14 @@ def run_recorded(
     trace = folder.with_suffix(".db")
     suite = run(folder, interpreter, module, only, [*house.command, "record", "-q", "-f", "-o", str(trace), "--core", core])
     if not trace.exists():
-        return suite, Witness(0, 0, 0, (), (), "there is no trace")
+        return suite, Witness(0, 0, 0, (), 0, "there is no trace")
     checked = subprocess.run([*house.command, "check", str(trace)], capture_output=True, text=True)
     with contextlib.closing(sqlite3.connect(trace)) as connection:
         calls, lost, blind_spots = connection.execute("SELECT calls_recorded, calls_lost, blind_spots FROM runs").fetchone()
         processes = connection.execute("SELECT count(*) FROM processes WHERE recorded").fetchone()[0]
         whys = connection.execute("SELECT DISTINCT why_not FROM processes WHERE NOT recorded AND why_not <> '' ORDER BY 1").fetchall()
     witness = Witness(
-        calls, lost or 0, processes, tuple(why for (why,) in whys), tuple(json.loads(blind_spots or "[]")),
+        calls, lost or 0, processes, tuple(why for (why,) in whys), len(json.loads(blind_spots or "[]")),
         "" if checked.returncode == 0 else (checked.stdout + checked.stderr).strip(),
     )  # fmt: skip
     trace.unlink()

@@ -34,7 +34,7 @@ ERROR: test_six (test.a.T.test_six)
 needs_tests = pytest.mark.skipif(find_spec("test.regrtest") is None, reason="this Python comes without CPython's tests")
 SOCKREEL = House((sys.executable, "-m", "sockreel"), ())
 HERE = Interpreter(sys.executable, "here", True, True)
-WHOLE = Witness(5, 0, 1, (), (), "")
+WHOLE = Witness(5, 0, 1, (), 0, "")
 
 
 def suite(**results: str) -> Suite:
@@ -60,12 +60,12 @@ def test_a_changed_a_lost_and_an_added_result_differ() -> None:
 
 def test_a_trace_without_calls_is_no_evidence() -> None:
     assert faults("test_socket", suite(a="passed"), WHOLE) == []
-    assert faults("test_socket", suite(a="passed"), Witness(0, 0, 1, (), (), "")) == ["its trace holds no call"]
-    assert faults("test_fork1", suite(a="passed"), Witness(0, 0, 1, (), (), "")) == []
-    assert faults("test_fork1", suite(a="passed"), Witness(0, 0, 0, (), (), "")) == ["no process of it was recorded"]
+    assert faults("test_socket", suite(a="passed"), Witness(0, 0, 1, (), 0, "")) == ["its trace holds no call"]
+    assert faults("test_fork1", suite(a="passed"), Witness(0, 0, 1, (), 0, "")) == []
+    assert faults("test_fork1", suite(a="passed"), Witness(0, 0, 0, (), 0, "")) == ["no process of it was recorded"]
     assert faults("test_socket", suite(), WHOLE) == ["no test told its result"]
     assert faults("test_socket", Suite({"a": "passed"}, {}, TIME_IS_OVER, 1.0), WHOLE) == ["its time of 400 s was over"]
-    assert faults("test_socket", suite(a="passed"), Witness(5, 0, 1, (), (), "cut short")) == ["sockreel check: cut short"]
+    assert faults("test_socket", suite(a="passed"), Witness(5, 0, 1, (), 0, "cut short")) == ["sockreel check: cut short"]
 
 
 @pytest.mark.parametrize(("again", "verdict"), [(["failed", "failed"], True), (["failed", "passed"], False), (["passed"], False)])
