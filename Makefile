@@ -16,7 +16,7 @@ STALE := $(shell test -x $(BIN)/python || echo stale)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test quick bench judge judge-frameworks lint docs clean stale system-tools
+.PHONY: help lab claims test quick bench judge judge-frameworks lint docs clean stale system-tools
 
 help: ## say what there is to make
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -25,6 +25,9 @@ help: ## say what there is to make
 
 lab: $(RUNTIME) ## run the I/O models under the same clients and compare them (ARGS="--workload burst")
 	@$(BIN)/sockreel lab $(ARGS)
+
+claims: $(RUNTIME) ## judge what tutorials claim by runs made here and now, and write docs/claims.md
+	@$(BIN)/sockreel claims --page docs/claims.md $(ARGS)
 
 test: $(TOOLS) system-tools lint ## lint, check the types and run every test (ARGS="-k histogram")
 	@$(BIN)/python -m pytest $(ARGS)

@@ -19,6 +19,7 @@ from .errors import SockreelError
 COMMANDS = {
     "record": "Record a program's socket calls into a trace.",
     "lab": "Run the I/O models under one workload and compare them.",
+    "claims": "Judge what tutorials claim by runs made here and now.",
     "runs": "List the runs of a trace.",
     "show": "Draw a run as lanes over time.",
     "stats": "Count calls, times and bytes per operation and outcome.",

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "commands": {"common", "traces", "recorder", "replay", "commands"},
     "agent": {"agent"},
     "servers": set(),
+    "experiments": set(),
     "clients": {"clients"},
 }
 # Room -> what it may import of others, beside the standard library.
@@ -47,7 +48,7 @@ sources = pytest.mark.parametrize("source", SOURCES)
 
 def _room(parts: tuple[str, ...]) -> str:
     """Return the room of a module, named by its parts below the package."""
-    if parts[:2] in (("recorder", "agent"), ("recorder", "servers")):
+    if parts[:2] in (("recorder", "agent"), ("recorder", "servers"), ("recorder", "experiments")):
         return parts[1]
     if parts[:2] in (("recorder", "clients"), ("recorder", "_client")):
         return "clients"  # Run by path in a process of their own: they stand alone.

@@ -70,7 +70,7 @@ def test_times_have_units_or_are_seconds(tmp_path: Path, written: str, time_ns: 
 
 def test_the_shipped_workloads_load_by_name_and_are_described_in_one_line() -> None:
     shipped = shipped_workloads()
-    assert list(shipped) == ["burst", "idle", "lecture", "reset", "trickle"]
+    assert list(shipped) == ["burst", "idle", "lecture", "reset", "silence", "trickle"]
     for name, description in shipped.items():
         assert load_workload(name).name == name
         assert 20 < len(description) < 100 and description.isprintable()
@@ -196,7 +196,7 @@ def test_a_missing_workload_names_those_that_there_are(name: str, tmp_path: Path
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WorkloadError) as caught:
         load_workload(name)
-    assert "burst, idle, lecture, reset, trickle" in str(caught.value) or "Is a directory" in str(caught.value)
+    assert "burst, idle, lecture, reset, silence, trickle" in str(caught.value) or "Is a directory" in str(caught.value)
     assert ("did you mean lecture?" in str(caught.value)) == (name == "lectrue")
 
 
