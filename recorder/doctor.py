@@ -83,6 +83,11 @@ class Trial:
     calls: int = 0
 
 
+def _same(one: str, other: str) -> bool:
+    """Whether two names are the same interpreter of the same environment: links are not followed, they make environments."""
+    return os.path.abspath(one) == os.path.abspath(other)
+
+
 def examine(python: str | None = None) -> Iterator[Finding]:
     """Probe everything, what recording needs first.
 
@@ -92,7 +97,7 @@ def examine(python: str | None = None) -> Iterator[Finding]:
     trial = _try_found(python)
     yield recording("recording", trial)
     yield call_cost("cost of a call", trial)
-    ours = trial if trial.executable == sys.executable else try_python(sys.executable)
+    ours = trial if _same(trial.executable, sys.executable) else try_python(sys.executable)
     if ours is not trial:
         yield recording("our own Python", ours)
         yield call_cost("its cost", ours)

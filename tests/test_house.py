@@ -14,10 +14,11 @@ import sockreel
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("traces", "recorder", "replay", "commands")
-# Room -> what it may import of ours. The files at the top are `front` (cli, __main__) or `common` (errors, __init__).
+# Room -> what it may import of ours. The files at the top are `front` (cli, __main__), `door` (__init__, for Python) or `common` (errors).
 MAY_IMPORT = {
     "common": {"common"},
     "front": {"common", "front"},
+    "door": {"replay"},
     "traces": {"common", "traces"},
     "recorder": {"common", "traces", "recorder", "agent", "clients"},
     "replay": {"common", "traces", "replay"},
@@ -32,7 +33,7 @@ MAY_USE = {
     "front": {"click"},
     "traces": {"sqlite_utils"},
     "recorder": {"tomli", "sqlite_utils"},
-    "replay": {"rich"},
+    "replay": {"rich", "pandas"},
     "commands": {"click", "rich"},
 }
 
@@ -54,7 +55,9 @@ def _room(parts: tuple[str, ...]) -> str:
         return "clients"  # Run by path in a process of their own: they stand alone.
     if parts and parts[0] in ROOMS:
         return parts[0]
-    return "common" if parts[:1] in ((), ("errors",), ("__init__",)) else "front"
+    if parts == ("__init__",):
+        return "door"
+    return "common" if parts[:1] in ((), ("errors",)) else "front"
 
 
 def _imports(source: str) -> Iterator[tuple[bool, tuple[str, ...]]]:
