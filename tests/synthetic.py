@@ -26,8 +26,8 @@ from sockreel.traces import create_trace, histogram_bin
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 LEVELS, LONG_NS, CROWD = 8, 8 * MS, 64
-MOVING = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send")
-WAITING = ("accept", "connect", "do_handshake", "unwrap", *MOVING)
+MOVING = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send", "ring_recv", "ring_send")
+WAITING = ("accept", "connect", "do_handshake", "unwrap", "ring_wait", *MOVING)
 
 Site = tuple[str, int, str, str]
 Part = tuple[int | None, str, int, int]  # socket id, operation, calls, time in them (ns)

@@ -45,12 +45,13 @@ def made(id_: int, thread: int, socket: int | None, operation: str, outcome: str
          timeout_ns: int | None) -> Call:  # fmt: skip
     """Return a call as there can be one: only a wait times out at once, with none ready; what failed has no result."""
     is_wait = operation in ("select", "poll", "epoll_wait")
+    layer = "wait" if is_wait or operation.startswith(("sig", "pause")) else "socket"
     if is_wait and outcome in ("ok", "timeout", "would_block"):
         outcome = "ok" if moved else "timeout"
         return Call(id_, thread, socket, operation, "wait", outcome, at_ns, duration_ns, moved or 0, timeout_ns)
     if outcome == "timeout" and timeout_ns == 0:
         timeout_ns = 5 * MS
-    return Call(id_, thread, socket, operation, "wait" if is_wait else "socket", outcome, at_ns, duration_ns,
+    return Call(id_, thread, socket, operation, layer, outcome, at_ns, duration_ns,
                 moved if outcome == "ok" else None, timeout_ns)  # fmt: skip
 
 

@@ -331,7 +331,7 @@ def case_interrupted():
     try:
         b.recv(10)
     except Alarm:
-        expect("recv", "error")
+        expect("recv", "interrupted")
 
     def answer(number, frame):
         a.send(b"from a handler")

@@ -111,6 +111,7 @@ def case_timeouts():
 def case_behind_pythons_back():
     a, b = stream()
     fcntl.fcntl(b, fcntl.F_SETFL, fcntl.fcntl(b, fcntl.F_GETFL) | os.O_NONBLOCK)
+    expect("fcntl", "ok")
     for _ in range(2):
         try:
             b.recv(4)
