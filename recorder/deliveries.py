@@ -1,7 +1,8 @@
 """Signals: what becomes of the notes that the agent writes of them.
 
-Owns the row of a delivery, and the rule by which a signal that several sockets send is told from the
-handler's first call. Knows notes and slots in the order of the tape.
+Owns the row of a delivery, and the rule by which a signal that several sockets send is told from what its
+handler did: the first of those sockets on which a call did not come back empty-handed, before another signal
+was taken. Knows notes and slots in the order of the tape.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .agent import layout
+from .readiness import NEEDS
 from .tape import slot_column
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from .process import Process
 
 _KEPT = 4096
+_WOULD_BLOCK = layout.OUTCOMES["would_block"]
+_TAKES_ANOTHER = frozenset(layout.OPERATIONS[name] for name in ("sigwait", "sigwaitinfo", "sigtimedwait"))
 
 
 @dataclass
@@ -43,7 +47,7 @@ class Deliveries:
     interrupted: set[int] = field(default_factory=set)
 
     def sockets(self, arrived: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, int]]:
-        """Follow the calls, and yield (number of a delivery, socket): the handler's first call was on one that sends its signal.
+        """Follow the calls, and yield (number of a delivery, socket that sent its signal).
 
         Args:
             arrived: (number of the first slot, slots), in the order of the tape; their notes were taken before.
@@ -51,13 +55,16 @@ class Deliveries:
         for _, slots in arrived:
             if not self.unclear:
                 return
-            columns = (slot_column(slots, name) for name in ("thread", "socket", "started_ns"))
-            for thread, socket, started_ns in zip(*columns, strict=True):
+            columns = (slot_column(slots, name) for name in ("thread", "socket", "started_ns", "operation", "outcome"))
+            for thread, socket, started_ns, operation, outcome in zip(*columns, strict=True):
                 for key, one in list(self.unclear.items()):
-                    if one.thread == thread and started_ns >= one.started_ns:
+                    if one.thread != thread or started_ns < one.started_ns:
+                        continue
+                    if operation in _TAKES_ANOTHER or (one.ended_ns is not None and started_ns > one.ended_ns):
                         del self.unclear[key]
-                        if socket in one.armed and (one.ended_ns is None or started_ns <= one.ended_ns):
-                            yield key, socket
+                    elif socket in one.armed and operation in NEEDS and outcome != _WOULD_BLOCK:
+                        del self.unclear[key]
+                        yield key, socket
 
 
 def take(drain: Drain, process: Process, key: int, fields: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ _FIRST_WAIT = min(_WAITS)
 _READABLE = 0x1 | 0x2 | 0x40 | 0x80  # POLLIN, POLLPRI, POLLRDNORM, POLLRDBAND (poll(2))
 _WRITABLE = 0x4 | 0x100 | 0x200  # POLLOUT, POLLWRNORM, POLLWRBAND
 _EITHER = 0x8 | 0x10 | 0x2000  # POLLERR, POLLHUP, POLLRDHUP: whatever is asked next is answered at once
-_NEEDS = {
+NEEDS = {
     layout.OPERATIONS[name]: needs | _EITHER
     for names, needs in (
         (("accept", "recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into", "read", "readv"), _READABLE),
@@ -79,8 +79,8 @@ class Readiness:
                         self._enabled[thread] = (number, ready)
                     else:
                         self._enabled.pop(thread, None)
-                elif socket and operation in _NEEDS:
+                elif socket and operation in NEEDS:
                     wait = self._enabled.get(thread)
-                    if wait is not None and wait[1].get(socket, 0) & _NEEDS[operation]:
+                    if wait is not None and wait[1].get(socket, 0) & NEEDS[operation]:
                         del wait[1][socket]
                         yield wait[0], number
