@@ -355,10 +355,16 @@ class RunWriter:
 _LINK_EXCHANGES = (
     # The server's side of a connection is the accepted socket whose peer ends in the client's port, open at the time.
     """
+    CREATE TEMP TABLE IF NOT EXISTS callers AS
+    SELECT CAST(substr(s.peer, length(rtrim(s.peer, '0123456789')) + 1) AS INTEGER) AS port, s.id, s.opened_ns, s.closed_ns
+    FROM sockets s JOIN processes p ON p.id = s.process_id
+    WHERE p.run_id = :run AND s.role = 'accepted' AND s.origin = 'accepted' AND s.peer LIKE '%:%'
+    """,
+    "CREATE INDEX IF NOT EXISTS temp.callers_port ON callers(port, opened_ns)",
+    """
     UPDATE exchanges SET socket_id = (
-      SELECT s.id FROM sockets s JOIN processes p ON p.id = s.process_id
-      WHERE p.run_id = :run AND s.role = 'accepted' AND s.origin = 'accepted' AND s.peer LIKE '%:' || exchanges.local_port
-        AND (s.closed_ns IS NULL OR s.closed_ns >= ifnull(exchanges.connected_ns, 0))
+      SELECT s.id FROM callers s
+      WHERE s.port = exchanges.local_port AND (s.closed_ns IS NULL OR s.closed_ns >= ifnull(exchanges.connected_ns, 0))
       ORDER BY s.opened_ns LIMIT 1)
     WHERE run_id = :run AND local_port IS NOT NULL
     """,
@@ -380,6 +386,7 @@ _LINK_EXCHANGES = (
     WHERE run_id = :run AND sent_ns IS NOT NULL AND socket_id IS NOT NULL
     """,
     "DROP TABLE temp.moving",
+    "DROP TABLE temp.callers",
 )
 
 
