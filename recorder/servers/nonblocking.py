@@ -14,11 +14,12 @@ try:
     print("listening on", *listener.getsockname()[:2], flush=True)
     while True:
         try:
-            conn, peer = listener.accept()
-            conn.setblocking(False)  # Linux does not pass the listener's setting on through accept
-            unsent[conn] = b""
+            while True:  # everybody who has come meanwhile
+                conn, peer = listener.accept()
+                conn.setblocking(False)  # Linux does not pass the listener's setting on through accept
+                unsent[conn] = b""
         except BlockingIOError:
-            pass  # nobody wants to connect just now
+            pass  # nobody else wants to connect just now
         for conn in list(unsent):
             try:
                 unsent[conn] = unsent[conn] or conn.recv(65536).upper()

@@ -15,9 +15,10 @@ try:
     print("listening on", *listener.getsockname()[:2], flush=True)
     while True:
         try:
-            conn, peer = listener.accept()
-            conn.setblocking(False)  # Linux does not pass the listener's setting on through accept
-            unsent[conn] = b""
+            while True:  # everybody who has come meanwhile
+                conn, peer = listener.accept()
+                conn.setblocking(False)  # Linux does not pass the listener's setting on through accept
+                unsent[conn] = b""
         except BlockingIOError:
             time.sleep(0.01)  # spares the processor; who speaks now is heard 10 ms later
         for conn in list(unsent):
