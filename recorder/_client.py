@@ -59,6 +59,7 @@ class Message:
         self.after_ns: int = spec["after_ns"]
         self.repeat: int = spec["repeat"]
         self.every_ns: int = spec["every_ns"]
+        self.for_ns: int | None = spec.get("for_ns")
         self.piece: int = spec["piece"]
         self.piece_every_ns: int = spec["piece_every_ns"]
         self.timeout_ns: int | None = spec["timeout_ns"]
@@ -121,7 +122,7 @@ class Client:
     """One client: connects, works through its script, leaves."""
 
     __slots__ = (
-        "closed", "connected_ns", "deadline_seq", "exchange", "local_port", "n", "name", "owed", "repetition", "script",
+        "closed", "connected_ns", "deadline_seq", "exchange", "first_begun_ns", "local_port", "n", "name", "owed", "repetition", "script",
         "shut", "sock", "stage", "staying", "step", "wake_seq", "watched",
     )  # fmt: skip
 
@@ -135,6 +136,7 @@ class Client:
         self.exchange: Exchange | None = None  # under way, or over and not yet reported
         self.n = 0
         self.step = self.repetition = 0  # of the message that comes next
+        self.first_begun_ns = 0  # when the first repetition of the present message was begun
         self.owed = 0  # bytes of answers given up that may still come, before any later answer
         self.wake_seq = self.deadline_seq = self.watched = 0
         self.shut = self.staying = self.closed = False
@@ -210,11 +212,14 @@ class Client:
         """Begin to say the next message."""
         self.report()
         message = self.script.messages[self.step]
+        now_ns = time.monotonic_ns()
+        if not self.repetition:
+            self.first_begun_ns = now_ns
         self.repetition += 1
-        if self.repetition == message.repeat:
+        if self.repetition == message.repeat or (message.for_ns is not None and now_ns >= self.first_begun_ns + message.for_ns):
             self.step, self.repetition = self.step + 1, 0
         self.n += 1
-        self.exchange = Exchange(message, time.monotonic_ns())
+        self.exchange = Exchange(message, now_ns)
         if message.timeout_ns is not None:
             self.deadline(self.exchange.begun_ns + message.timeout_ns)
         self.write()

@@ -7,7 +7,8 @@ integer nanoseconds, absolute ones those of CLOCK_MONOTONIC.
 stdin:
     1. the workload: limit_ns, allow_remote, groups; a group: name, count (null: one client),
        connect_ns, stagger_ns, leave, leave_after_ns, timeout_ns (or null), messages; a message:
-       pattern (base64), size, at_ns (or null), after_ns, repeat, every_ns, piece, piece_every_ns,
+       pattern (base64), size, at_ns (or null), after_ns, repeat, every_ns, for_ns (or
+       null), piece, piece_every_ns,
        expect, literal (base64), timeout_ns (or null)
     2. the address, whose arrival starts it: family (AF_INET, AF_INET6, AF_UNIX), host and port, or
        path ("@name": an abstract one)

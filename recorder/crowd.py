@@ -254,6 +254,7 @@ def _message_spec(message: Message) -> dict[str, Any]:
         "after_ns": message.after_ns,
         "repeat": message.repeat,
         "every_ns": message.every_ns,
+        "for_ns": message.for_ns,
         "piece": message.piece_bytes,
         "piece_every_ns": message.piece_every_ns,
         "expect": message.expect.kind,

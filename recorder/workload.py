@@ -25,6 +25,7 @@ MAX_FILE_BYTES = 1 << 20
 MAX_CLIENTS = 20_000
 MAX_REPEAT = 1_000_000
 MAX_EXCHANGES = 10_000_000
+REPEAT_IN_TIME = 100_000  # so often at most, where only a time is given
 MAX_PAYLOAD_BYTES = 64 << 20
 MAX_NAME_LENGTH = 64
 DEFAULT_LIMIT_NS = 30_000_000_000
@@ -64,6 +65,7 @@ class Message:
 
     at_ns: since the start, None if it is said after_ns after the previous exchange instead.
     every_ns: from the begin of one repetition to the begin of the next (never before its answer).
+    for_ns: none begins later than this after the first began; None: only their number ends them.
     piece_bytes: 0 when written whole, otherwise so many bytes every piece_every_ns.
     timeout_ns: how long an exchange may take; None: as long as the workload.
     """
@@ -77,6 +79,7 @@ class Message:
     piece_every_ns: int
     expect: Expectation
     timeout_ns: int | None
+    for_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,7 @@ def _workload(name: str, table: Table) -> Workload:
 
 
 _GROUP_KEYS = ("name", "count", "connect", "stagger", "say", "expect", "timeout", "leave", "leave_after")
-_MESSAGE_KEYS = ("text", "bytes", "size", "at", "after", "repeat", "every", "piece", "piece_every", "expect", "timeout")
+_MESSAGE_KEYS = ("text", "bytes", "size", "at", "after", "repeat", "every", "for", "piece", "piece_every", "expect", "timeout")
 
 
 def _group(table: Table, limit_ns: int) -> Group:
@@ -229,7 +232,9 @@ def _group(table: Table, limit_ns: int) -> Group:
 
 def _message(table: Table, expect: Expectation, timeout_ns: int | None, limit_ns: int) -> Message:
     table.at_most_one("at", "after")
-    table.only_with("every", "repeat")
+    for_ns = table.time("for", None)
+    if for_ns is None:
+        table.only_with("every", "repeat")
     table.only_with("piece_every", "piece")
     at_ns = table.time("at", None)
     if at_ns is not None and at_ns >= limit_ns:
@@ -238,12 +243,13 @@ def _message(table: Table, expect: Expectation, timeout_ns: int | None, limit_ns
         payload=_payload(table),
         at_ns=at_ns,
         after_ns=table.time("after", 0),
-        repeat=table.number("repeat", 1, 1, MAX_REPEAT),
+        repeat=table.number("repeat", 1 if for_ns is None else REPEAT_IN_TIME, 1, MAX_REPEAT),
         every_ns=table.time("every", 0),
         piece_bytes=table.number("piece", 0, 1, MAX_PAYLOAD_BYTES),
         piece_every_ns=table.time("piece_every", 0),
         expect=_expectation(table, expect),
         timeout_ns=table.time("timeout", timeout_ns, low_ns=1_000_000),
+        for_ns=for_ns,
     )
 
 

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sockreel.recorder.workload import Expectation, Group, Message, Payload, Workload, WorkloadError, load_workload, shipped_workloads
+from sockreel.recorder.workload import (
+    REPEAT_IN_TIME,
+    Expectation,
+    Group,
+    Message,
+    Payload,
+    Workload,
+    WorkloadError,
+    load_workload,
+    shipped_workloads,
+)
 
 from .playing import workload
 
@@ -235,3 +245,10 @@ def test_any_bytes_are_one_clear_line(tmp_path: Path, raw: bytes) -> None:
     path.write_bytes(raw)
     with pytest.raises(WorkloadError, match=r"raw\.toml: "):
         load_workload(str(path))
+
+
+def test_a_message_may_be_said_for_a_time(tmp_path: Path) -> None:
+    file = tmp_path / "for.toml"
+    file.write_text('[[clients]]\nsay = [{ text = "a", for = "200ms" }, { text = "b", for = 1, repeat = 7, every = "1ms" }]\n')
+    first, second = load_workload(str(file)).groups[0].messages
+    assert (first.for_ns, first.repeat, second.for_ns, second.repeat) == (200_000_000, REPEAT_IN_TIME, 1_000_000_000, 7)
