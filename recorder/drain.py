@@ -26,7 +26,7 @@ from .origins import Life, Origins
 from .process import Process
 from .sources import write_site
 from .tally import LevelRow, Tally
-from .tape import Note, TapeReader, slot_columns, slot_values
+from .tape import Note, TapeReader, slot_columns, slot_values, without_sockets
 from .unseen import Unseen
 
 Columns = dict[str, list[int]]
@@ -57,6 +57,7 @@ class Drain:
         self.journal = Journal(writer)
         self.processes: list[Process] = []  # alive, as far as we know
         self.ended: list[Process] = []
+        self.by_socket = True
         self.folded_from_ns: int | None = None  # run time since which long spins are folded
         self.calls_recorded = 0
         self.calls_kept = 0  # of them, in the file by the last commit
@@ -254,7 +255,7 @@ class Drain:
         """Take in calls and write those that a fold does not count."""
         folding = process.folding
         if folding is None:
-            folding = process.folding = Folding(self.start_ns)
+            folding = process.folding = Folding(self.start_ns, self.by_socket)
         for number, slots in arrived:
             if number in process.shown_open:
                 self._late(process, number, slots)
@@ -288,7 +289,8 @@ class Drain:
 
     def _count(self, process: Process, first_id: int, data: bytes) -> None:
         if not self.writer.muted and not self.counted_later:
-            self._fresh.add_slots(process.id, data, first_id, process.bases.thread, process.bases.socket, self.start_ns)
+            counted = data if self.by_socket else without_sockets(data)
+            self._fresh.add_slots(process.id, counted, first_id, process.bases.thread, process.bases.socket, self.start_ns)
         if process.found_dead_ns is not None:
             last = slot_columns(data[-layout.SLOT_BYTES :])
             process.found_dead_ns = max(process.found_dead_ns, last["started_ns"][0] + last["duration_ns"][0] - self.start_ns)

@@ -91,10 +91,13 @@ class Folding:
 
     Args:
         start_ns: CLOCK_MONOTONIC at the run's start.
+        by_socket: whether the calls of a fold are counted apart for each socket. A round of polling over
+            10,000 connections would otherwise be 10,000 parts.
     """
 
-    def __init__(self, start_ns: int) -> None:
+    def __init__(self, start_ns: int, by_socket: bool = True) -> None:
         self.start_ns = start_ns
+        self._by_socket = by_socket
         self._spins: dict[int, _Spin] = {}
         self._named: AbstractSet[int] = frozenset()
         self._changes = Changes()
@@ -204,7 +207,7 @@ class Folding:
         if fold is None or (fold.first_ns - self.start_ns) // FOLD_NS != (first_ns - self.start_ns) // FOLD_NS:
             fold = spin.fold = Fold(spin.thread, first_ns, first_ns)
         fold.last_ns = _ended_ns(slots[-size:])
-        _add_parts(fold.parts, slots, lasting)
+        _add_parts(fold.parts, slots, lasting, self._by_socket)
         self._changes.folds[fold] = None
         self._changes.stretches.append((spin.thread, first_ns, last_ns))
 
@@ -251,14 +254,16 @@ def _pauses(slots: bytes, durations: Sequence[int], ended_ns: int) -> list[int]:
     return pauses
 
 
-def _add_parts(parts: dict[Part, list[int]], slots: bytes, lasting: list[int]) -> None:
-    """Add calls and their durations to the sums of a fold."""
-    names = ("socket", "operation", "site")
+def _add_parts(parts: dict[Part, list[int]], slots: bytes, lasting: list[int], by_socket: bool) -> None:
+    """Add calls and their durations to the sums of a fold; socket 0 is all of them."""
+    names = ("socket", "operation", "site") if by_socket else ("operation", "site")
     groups: dict[Part, list[int]] = defaultdict(list)
     if all(_is_uniform(slots, name) for name in names):
-        groups[_first(slots, "socket"), _first(slots, "operation"), _first(slots, "site")] = lasting
+        groups[_first(slots, "socket") if by_socket else 0, _first(slots, "operation"), _first(slots, "site")] = lasting
     else:
-        for key, lasted in zip(zip(*(slot_column(slots, name) for name in names), strict=True), lasting, strict=True):
+        sockets = slot_column(slots, "socket") if by_socket else [0] * len(lasting)
+        keys = zip(sockets, slot_column(slots, "operation"), slot_column(slots, "site"), strict=True)
+        for key, lasted in zip(keys, lasting, strict=True):
             groups[key].append(lasted)
     for key, durations in groups.items():
         least, most = min(durations), max(durations)

@@ -6,6 +6,7 @@ cannot be started. Knows no trace.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from ..errors import SockreelError
 INJECT = Path(__file__).parent / "agent" / "inject"
 _DEAF_FLAGS = {"I": "-I (isolated)", "E": "-E (no environment)", "S": "-S (no site)"}
 _VALUE_FLAGS = {"W", "X", "Q"}
+_ASIDE = "stderr"
+_LAST_BYTES = 4096
 
 
 class LaunchError(SockreelError):
@@ -163,13 +166,14 @@ def _as_activated(arguments: Sequence[str]) -> list[str]:
     return ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *arguments]
 
 
-def start(command: Command, tape: Path, silent: bool = False) -> subprocess.Popen[bytes]:
+def start(command: Command, tape: Path, silent: bool = False, aside: bool = False) -> subprocess.Popen[bytes]:
     """Start the program with our standard streams, in our process group.
 
     Args:
         command: what to run.
         tape: the tape directory.
         silent: its standard output goes nowhere, and it has nothing to read.
+        aside: its standard error goes into a file of the tape directory, for `last_words`.
 
     Raises:
         LaunchError: it cannot be executed.
@@ -179,7 +183,8 @@ def start(command: Command, tape: Path, silent: bool = False) -> subprocess.Pope
         nowhere = subprocess.DEVNULL if silent else None
         env = environment(tape, os.environb)
         arguments = (*command.under, *_as_activated(command.arguments))
-        return subprocess.Popen(arguments, env=env, close_fds=False, stdin=nowhere, stdout=nowhere)
+        with open(tape / _ASIDE, "wb") if aside else contextlib.nullcontext() as errors:
+            return subprocess.Popen(arguments, env=env, close_fds=False, stdin=nowhere, stdout=nowhere, stderr=errors)
     except FileNotFoundError as error:
         if shutil.which(command.arguments[0]):
             message = f"{command.arguments[0]} cannot be executed: the interpreter in its first line does not exist"
@@ -187,3 +192,19 @@ def start(command: Command, tape: Path, silent: bool = False) -> subprocess.Pope
         raise LaunchError(f"{command.arguments[0]}: {error.strerror}", 127) from error
     except OSError as error:
         raise LaunchError(f"{command.arguments[0]} cannot be executed: {error.strerror}", 126) from error
+
+
+def last_words(tape: Path) -> dict[str, str]:
+    """Return the last line that a program started `aside` wrote to stderr, as {"last_words": line}; {} where there is none.
+
+    Args:
+        tape: the tape directory.
+    """
+    try:
+        with open(tape / _ASIDE, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return {}
+    said = [line.strip() for line in lines if line.strip()]
+    return {"last_words": said[-1]} if said else {}

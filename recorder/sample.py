@@ -40,7 +40,7 @@ def process_sample(pid: int) -> Sample | None:
         return None
     switches = _switches(pid, native_ids(pid))
     return Sample(
-        run_ns=_cpu_clock_ns(pid),
+        run_ns=cpu_clock_ns(pid),
         user_ns=int(fields[11]) * _TICK_NS,
         system_ns=int(fields[12]) * _TICK_NS,
         voluntary_switches=switches[0] if switches else None,
@@ -71,7 +71,7 @@ def native_ids(pid: int) -> list[int]:
         return []
 
 
-def _cpu_clock_ns(pid: int) -> int | None:
+def cpu_clock_ns(pid: int) -> int | None:
     """Read CLOCK_PROCESS_CPUTIME_ID of another process: exact, and ended threads count (clock_getcpuclockid(3))."""
     try:
         return time.clock_gettime_ns((~pid << 3) | 2)

@@ -12,7 +12,7 @@ from typing import Any
 from ..traces.writer import RunWriter
 from .drain import Drain
 from .process import Process
-from .sample import Sample, native_ids, process_sample, thread_sample
+from .sample import Sample, cpu_clock_ns, native_ids, process_sample, thread_sample
 
 _EVERY_S = 0.1
 _MOST_SHARE = 0.01
@@ -25,12 +25,14 @@ class Sampler:
     Args:
         drain: knows which there are.
         writer: takes the rows.
+        cpu_every_s: from one look at the CPU time of whole processes to the next, where that is to be more often.
     """
 
-    def __init__(self, drain: Drain, writer: RunWriter) -> None:
+    def __init__(self, drain: Drain, writer: RunWriter, cpu_every_s: float = _EVERY_S) -> None:
         self._drain = drain
         self._writer = writer
-        self._due_s = 0.0
+        self._cpu_every_s = cpu_every_s
+        self._due_s = self._cpu_due_s = 0.0
         self._listening = 0
         self._seen: dict[int, int] = {}  # thread -> CPU time at the last look
         self._last: dict[int, Sample] = {}  # process -> its last sample
@@ -46,6 +48,10 @@ class Sampler:
         if now_s >= self._due_s or listening != self._listening or not alive:
             self._listening = listening
             self.look()
+        elif self._cpu_every_s < _EVERY_S and now_s >= self._cpu_due_s:
+            self._cpu_due_s = now_s + self._cpu_every_s
+            for process in self._drain.processes:
+                self._insert(process, None, {"run_ns": cpu_clock_ns(process.pid)})
 
     def look(self) -> None:
         """Look at all of them now. Threads that did not run since the last look get no row."""

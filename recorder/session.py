@@ -35,8 +35,8 @@ from .settings import Result as Result
 from .settings import Settings as Settings
 
 _STEP_S = 0.02
-_SECOND_S = 1.0
-_GOODBYE_S = 0.2
+_SECOND_S, _GOODBYE_S = 1.0, 0.2
+_UNTOLD = ("workload", "existing", "by_socket", "sample_s", "keep_last_words")  # settings
 _HELLO_S = 5.0
 _PATIENCE_S = 2.0  # between SIGINT, SIGTERM and SIGKILL
 
@@ -139,14 +139,15 @@ class _Session:
         ahead = Ahead()  # before we give way to the program: it is to be ahead of it
         self.drain = Drain(self.writer, self.place.folders, self.start_ns, ahead)
         self.drain.folded_from_ns = 0 if settings.fold else None
-        self.sampler = Sampler(self.drain, self.writer)
+        self.drain.by_socket = settings.by_socket
+        self.sampler = Sampler(self.drain, self.writer, settings.sample_s)
         try:
             with self._signals(), collecting.seldom():
                 self._clock()
                 self.writer.commit()  # before the program runs: whoever recovers it must find its tape
                 try:
                     self.program = priority.at_our_first(
-                        lambda: launch.start(self.command, self.place.folders[0], self.settings.silent)
+                        lambda: launch.start(self.command, self.place.folders[0], settings.silent, settings.keep_last_words)
                     )
                     self.launched = True
                     priority.give_way()
@@ -163,7 +164,7 @@ class _Session:
                 self.crowd.stop()
 
     def _settings(self) -> dict[str, Any]:
-        told = {name: value for name, value in asdict(self.settings).items() if value is not None and name not in ("workload", "existing")}
+        told = {name: value for name, value in asdict(self.settings).items() if value is not None and name not in _UNTOLD}
         told |= {name: str(value) for name, value in told.items() if isinstance(value, Path)}
         if self.settings.workload is not None:
             told["workload"] = self.settings.workload.name
@@ -403,8 +404,8 @@ class _Session:
             return
         self.described = True
         head = (self.drain.processes or self.drain.ended)[0].reader.head
-        settings = {**self._settings(), "core_reason": head.core_reason}
-        self.writer.update_run(python=head.python, core=head.core, call_cost_ns=head.cost_ns or None, settings=json_text(settings))
+        self.learned["core_reason"] = head.core_reason
+        self.writer.update_run(python=head.python, core=head.core, call_cost_ns=head.cost_ns or None, settings=json_text(self._settings()))
         main = next((process for process in [*self.drain.processes, *self.drain.ended] if process.pid == self.program.pid), None)
         if main is None and not self.command.deaf:
             self.drain.add_blind_spot(f"{self.command.arguments[0]} itself was not recorded, only its children")
@@ -446,7 +447,9 @@ class _Session:
         for process in self.drain.ended:
             if process.pid == self.program.pid:
                 self.writer.update("processes", process.id, exit_status=shown)
-        self.writer.update_run(duration_ns=self.drain.run_ns(), exit_status=shown, ended_by=ended_by)
+        self.learned |= launch.last_words(self.place.folders[0])
+        settings = json_text(self._settings())
+        self.writer.update_run(duration_ns=self.drain.run_ns(), exit_status=shown, ended_by=ended_by, settings=settings)
         self.drain.write_counts()
         self.writer.nothing_to_recover()
         self.writer.commit()

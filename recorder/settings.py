@@ -5,6 +5,7 @@ Owns the two values that go in and out of a recording. Knows nothing else of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,10 @@ class Settings:
         allow_remote: whether the clients may go to another machine.
         silent: whether the program's standard output is thrown away.
         fold: count the calls of long spins instead of keeping each.
+        by_socket: whether `levels` and folds count calls for each socket apart; over thousands of sockets that is slow.
+        sample_s: from one look at the program's CPU time to the next.
+        keep_last_words: whether what the program writes to stderr is kept from the terminal, its last line in the trace.
+        sweep: the point of a sweep that this run is, as `runs.settings` tells it.
         max_size_bytes: from this size of the trace on, fold; None: never for its size.
     """
 
@@ -46,6 +51,10 @@ class Settings:
     silent: bool = False
     fold: bool = False
     max_size_bytes: int | None = None
+    by_socket: bool = True
+    sample_s: float = 0.1
+    keep_last_words: bool = False
+    sweep: Mapping[str, int | str] | None = None
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,15 @@ def field_place(name: str) -> tuple[int, int]:
     return at, size
 
 
+def without_sockets(slots: bytes) -> bytes:
+    """Return slots whose calls are on no socket: to be counted all together."""
+    at, size = field_place("socket")
+    changed, nothing = bytearray(slots), bytes(len(slots) // layout.SLOT_BYTES)
+    for byte in range(at, at + size):
+        changed[byte :: layout.SLOT_BYTES] = nothing
+    return bytes(changed)
+
+
 def _was_closing(slot: bytes) -> bool:
     """Say whether a slot without a state is that of a call which was begun.
 

@@ -176,7 +176,7 @@ CREATE INDEX folds_thread ON folds(thread_id, first_ns);
 
 CREATE TABLE fold_parts ( -- what a fold holds, per socket, operation and site
   fold_id INTEGER NOT NULL REFERENCES folds(id),
-  socket_id INTEGER REFERENCES sockets(id),
+  socket_id INTEGER REFERENCES sockets(id), -- NULL: all sockets together, as `sweep` counts
   operation_id INTEGER NOT NULL REFERENCES operations(id),
   site_id INTEGER REFERENCES sites(id),
   calls INTEGER NOT NULL,
