@@ -20,6 +20,7 @@ COMMANDS = {
     "record": "Record a program's socket calls into a trace.",
     "lab": "Run the I/O models under one workload and compare them.",
     "claims": "Judge what tutorials claim by runs made here and now.",
+    "sweep": "Measure how the cost of each I/O model grows with its clients.",
     "runs": "List the runs of a trace.",
     "show": "Draw a run as lanes over time.",
     "stats": "Count calls, times and bytes per operation and outcome.",

@@ -59,6 +59,8 @@ FORMATS = {
         Format("chrome", ".trace.json", "tracks and slices for about:tracing and its like", "replay.exports.chrome:write_chrome",
                several=True),
         Format("strace", ".strace", "every call a line, in the manner of strace", "replay.exports.strace_text:write_strace", several=True),
+        Format("growth", ".growth.svg", "the pictures of a sweep, all of its runs, as SVG", "replay.exports.growth:write_growth",
+               payload=False),
     )
 }
 
