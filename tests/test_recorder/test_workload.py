@@ -108,7 +108,7 @@ def test_the_documented_example_is_a_workload_and_every_key_is_documented(tmp_pa
     with pytest.raises(WorkloadError) as message_error:
         workload(tmp_path, "[[clients]]\nsay = [{ zzz = 1 }]")
     keys = [key for error in (group_error, message_error) for key in str(error.value).split("known are ")[1].split(", ")]
-    assert len(keys) == 20
+    assert len(keys) == 21
     assert [key for key in keys if f"`{key}`" not in docs] == []
 
 
