@@ -61,7 +61,7 @@ class _Gathering:
                      for id_, row in self.reader.sockets.items()},
             threads={id_: thread.process_id for id_, thread in self.reader.threads.items()},
             uses=uses, watches=tuple(self._watches()), armed=armed, submitted=submitted, slept=self._slept(uses),
-            asyncio=any(_is_internal(row) for row in self.reader.sockets.values()))
+            asyncio=frozenset(int(row["process_id"]) for row in self.reader.sockets.values() if _is_internal(row)))
 
     def _named(self, name: str, **parameters: Any) -> list[Any]:
         return self.trace.named(name, run=self.run.id, **parameters)

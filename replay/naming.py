@@ -72,7 +72,7 @@ class Evidence:
         armed: sockets for which a signal was asked for (O_ASYNC) -> a call that did.
         submitted: sockets with requests on a ring -> one of them.
         slept: threads that paused between polls -> the call before a pause.
-        asyncio: whether an event loop of asyncio woke itself through a socket pair of its own.
+        asyncio: processes in which an event loop of asyncio woke itself through a socket pair of its own.
     """
 
     sockets: Mapping[int, Peer]
@@ -82,7 +82,7 @@ class Evidence:
     armed: Mapping[int, int] | None = None
     submitted: Mapping[int, int] | None = None
     slept: Mapping[int, int] | None = None
-    asyncio: bool = False
+    asyncio: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def name_run(evidence: Evidence) -> RunModel:
     proof = [call_id for found in members[:3] for call_id in found.proof]
     if model == "blocking" and chosen is not listeners:
         variant = ", ".join(filter(None, (variant, _crew(evidence, members))))
-    if model == "multiplexing" and evidence.asyncio:
+    if model == "multiplexing" and any(evidence.sockets[found.socket_id].process_id in evidence.asyncio for found in members):
         variant = f"asyncio: {variant}"
     listener = ""
     if listeners and chosen is not listeners and (listeners[0].model, listeners[0].variant) != (members[0].model, members[0].variant):

@@ -81,9 +81,12 @@ def test_a_client_and_a_listener_that_nobody_came_to_have_a_model_too() -> None:
 def test_what_an_event_loop_tells_itself_does_not_count() -> None:
     sockets = {**SOCKETS, 9: Peer(9, "pair", 1, internal=True)}
     watches = [Watch(FIRST, "epoll", False, False, 1), Watch(9, "epoll", True, False, 2)]
-    found = name_run(Evidence(sockets, ONE, [use(FIRST, waits="never")], watches, asyncio=True))
+    found = name_run(Evidence(sockets, ONE, [use(FIRST, waits="never")], watches, asyncio=frozenset({1})))
     assert found.name == "multiplexing (asyncio: epoll, level-triggered)"
     assert 9 not in {one.socket_id for one in found.sockets}
+    # The loop of another process, say of gunicorn's arbiter, says nothing of the workers.
+    elsewhere = Evidence(sockets, ONE, [use(FIRST, waits="never")], watches, asyncio=frozenset({7}))
+    assert name_run(elsewhere).variant == "epoll, level-triggered"
 
 
 def _spinning(path: Path, pause_us: int, levels: bool) -> Path:
