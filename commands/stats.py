@@ -72,7 +72,7 @@ def _object(figures: Statistics, tallies: list[Tally], model: RunModel, split: C
         "total": total,
         "fruitless_calls": figures.fruitless,
         "fruitless_share": figures.fruitless_share,
-        "cpu_ns": figures.cpu_ns,
+        "cpu_ns": None if figures.cpu_ns is None else figures.cpu_ns + split.unsampled_ns,
         "cpu_split": asdict(split),
         "model": model_json(model),
         "processes": [asdict(process) for process in figures.processes],
@@ -151,6 +151,7 @@ def _print_notes(figures: Statistics, split: CpuSplit) -> None:
             )
             if known
         ]
+        cpu_ns += split.unsampled_ns
         load = f", {percent(cpu_ns / run.duration_ns)} of one processor" if run.duration_ns else ""
         line(f"CPU         {duration(cpu_ns)}{load}")
         if parts:

@@ -18,6 +18,9 @@ _EVERY_S = 0.1
 _MOST_SHARE = 0.01
 """Of one processor: with thousands of threads a look takes long, and the next one comes later."""
 
+_NO_CHILDREN_NS = 1_000_000
+"""CPU of children below this are rounding: the kernel's count of switches is then the program's own."""
+
 
 class Sampler:
     """Looks at every recorded process and thread, ten times a second or as often as 1 % of a processor allows.
@@ -90,7 +93,7 @@ class Sampler:
         last = replace(last, voluntary_switches=None, involuntary_switches=None)
         if last.run_ns is not None:
             last = replace(last, children_ns=max(0, total_ns - last.run_ns))
-        if len(known) == 1 and not self._drain.unrecorded:
+        if len(known) == 1 and not self._drain.unrecorded and (last.children_ns or 0) < _NO_CHILDREN_NS:
             last = replace(last, voluntary_switches=rusage.ru_nvcsw, involuntary_switches=rusage.ru_nivcsw)
         self._insert(main, None, asdict(last))
 

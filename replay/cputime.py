@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..traces import Run, Trace
-from .reading import Reader, damaged
+from .reading import Reader, damaged, on_cpu
 from .values import Cpu, CpuSplit
 from .words import counted, duration, percent
 
@@ -49,16 +49,8 @@ def divide(
         found = [value for (_, kind), value in kinds.items() if kind in names]
         return sum(calls for calls, _ in found), sum(ns for _, ns in found)
 
-    def on_cpu(*names: str) -> int:
-        total = 0.0
-        for (thread_id, kind), (_, ns) in kinds.items():
-            run_ns, delay_ns = looks.get(thread_id, (0, 0))
-            if kind in names:
-                total += ns * run_ns / (run_ns + delay_ns) if run_ns else ns
-        return round(total)
-
     total_ns = cpu.ns if cpu else None
-    fruitless, useful = on_cpu("fruitless"), on_cpu("moved", "other")
+    fruitless, useful = on_cpu(kinds, looks, ("fruitless",)), on_cpu(kinds, looks, ("moved", "other"))
     if total_ns is not None:
         # Sampled from the first listen on, and by another clock: parts never make more than the whole.
         fruitless = min(fruitless, total_ns)

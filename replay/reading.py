@@ -7,7 +7,7 @@ or densities. Whatever a row holds that it should not becomes one `TraceError`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from ..traces import Run, Trace, TraceError, named_queries
 from .values import KINDS, MARKED, Count, Cpu, Delivery, Exchange, Kind, Mark, Site, Span, Usage, Window, class_of, moved_bytes
 
 MAX_ID = 2**63 - 1
+_STEPS_NS = 20_000_000  # how much user and system time together may be more than their steps of 10 ms say
 _WORTH_NS = 1_000_000  # less CPU than this that nobody looked at is not told
 
 
@@ -290,16 +291,26 @@ class Reader:
         return processes
 
     def cpu(self) -> Cpu | None:
-        """Return the CPU time of the program from its first listen on; None where nothing was sampled."""
+        """Return the CPU time of the program from its first listen on; None where nothing was sampled.
+
+        Where the first look came too late to tell what was used since then, it is counted from the start.
+        """
         from_ns = self._first_listen_ns
+        found = self._cpu_from(from_ns)
+        if found and from_ns is not None and found.ns < on_cpu(self.kinds_of_threads, self.delays(), ("fruitless", "moved", "other")):
+            return self._cpu_from(None, whole=True)
+        return found
+
+    def _cpu_from(self, from_ns: int | None, whole: bool = False) -> Cpu | None:
+        """Return CPU time from a moment on; None: from the first look, or from each process's start on."""
         total_ns, last_ns, first_ns, exact, seen = 0, 0, MAX_ID, True, False
         for points, started_ns, exact_here in self._cpu_points():
-            base = points[0][1] if from_ns is None else _cpu_at(points, from_ns, started_ns)
+            base = 0 if whole else points[0][1] if from_ns is None else _cpu_at(points, from_ns, started_ns)
             total_ns += max(0, points[-1][1] - base)
             first_ns, last_ns = min(first_ns, points[0][0]), max(last_ns, points[-1][0])
             exact, seen = exact and exact_here, True
         unseen_ns = self._unsampled_ns()
-        start_ns = first_ns if from_ns is None else from_ns
+        start_ns = 0 if whole else first_ns if from_ns is None else from_ns
         return Cpu(total_ns + unseen_ns, start_ns, last_ns, from_ns is not None, exact, unseen_ns) if seen else None
 
     def _unsampled_ns(self) -> int:
@@ -307,13 +318,23 @@ class Reader:
 
         A process that nobody waited for is in the samples only, and hides as much of the others: the figure is then too low.
         """
-        waited_for = [max((row["children_ns"] or 0 for row in rows), default=0) for rows in self._samples.values()]
-        if len(waited_for) == 0:
+        processes = list(self._samples.values())
+        waited_for = [self._waited_for_ns(rows) for rows in processes]
+        if not waited_for:
             return 0
         root = max(range(len(waited_for)), key=waited_for.__getitem__)
-        own = [max((row["run_ns"] or 0 for row in rows), default=0) for rows in self._samples.values()]
-        unseen_ns = waited_for[root] - sum(own[:root] + own[root + 1 :])
+        own_ns = sum(max((row["run_ns"] or 0 for row in rows), default=0) for rows in processes[:root] + processes[root + 1 :])
+        unseen_ns = waited_for[root] - own_ns
         return unseen_ns if unseen_ns >= _WORTH_NS else 0
+
+    def _waited_for_ns(self, rows: Sequence[Any]) -> int:
+        """Return the CPU of the children that a process waited for since it was first looked at.
+
+        What was there before are those of a script that became the program (pyenv's shims are such); it is known in steps only.
+        """
+        known = [row["children_ns"] for row in rows if row["children_ns"] is not None]
+        before_ns = known[0] + _STEPS_NS if len(known) > 1 and known[0] else 0
+        return max(0, max(known) - before_ns) if known else 0
 
     def _cpu_points(self) -> Iterator[tuple[list[tuple[int, int]], int | None, bool]]:
         for rows in self._samples.values():
@@ -363,6 +384,21 @@ class Reader:
     def _stream(self, name: str, window: Window, **parameters: Any) -> Iterator[Any]:
         return self.trace.iterate(
             named_queries()[name], {"run": self.run.id, "start": window.start_ns, "end": window.end_ns, **parameters})
+
+
+def on_cpu(kinds: Mapping[tuple[int, str], tuple[int, int]], looks: Mapping[int, tuple[int, int]], names: Sequence[str]) -> int:
+    """Return the CPU time (ns) in calls of some classes that never sleep: their duration, less their threads' time without a processor.
+
+    Args:
+        kinds: thread and class -> calls, and their duration.
+        looks: thread -> how long it ran, and was ready without a processor; of others the duration counts whole.
+    """
+    total = 0.0
+    for (thread_id, kind), (_, ns) in kinds.items():
+        if kind in names:
+            run_ns, delay_ns = looks.get(thread_id, (0, 0))
+            total += ns * run_ns / (run_ns + delay_ns) if run_ns else ns
+    return round(total)
 
 
 def _cpu_at(points: Sequence[tuple[int, int]], at_ns: int, started_ns: int | None) -> int:

@@ -39,7 +39,7 @@ TEXTS = {
     "burning": "Ten clients were connected and said nothing for 1.5 s. The polling server made {calls} ({share} of all) and took "
                "{rate} of CPU a second; {of_cpu} of its CPU went into calls that found nothing.",
     "hindered": "It wanted more: for {delay} it was ready and had no processor, others being busy; with those it is {wanted} a second.",
-    "beside": "In the same silence {other} took {rate} of CPU a second, {times} less.",
+    "beside": "In the same silence {other} took {rate} of CPU a second: polling took {times} as much.",
     "sleeping": "{other}, which sleeps between its rounds, took {rate} a second.",
     "burns-rule": "holds where the time on a processor and ready for one is at least half of the run, and at least half of the CPU time "
                   "went into calls that found nothing",

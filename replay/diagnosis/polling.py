@@ -24,13 +24,13 @@ def busy_polling(material: Material) -> Iterator[Finding]:
     calls = story.facts.fruitless
     if calls < BUSY_CALLS or material.model.variant == "polling with sleeps" or calls / (story.end_ns / 1e9) < BUSY_RATE:
         return
-    in_calls_ns = material.reader.kinds()["fruitless"][1]
+    # While its thread had no processor a call took longer, and no CPU time.
+    in_calls_ns = story.split.fruitless_ns if story.split else material.reader.kinds()["fruitless"][1]
     found = material.named("explain_fruitless_sites", most=100_000)
     of_cpu = ""
     if story.cpu and story.cpu.ns:
         share = "all" if in_calls_ns >= story.cpu.ns else percent(in_calls_ns / story.cpu.ns)
         of_cpu = f", {share} of the {duration(story.cpu.ns)} of CPU that the program used"
-        in_calls_ns = min(in_calls_ns, story.cpu.ns)  # a call that was interrupted by another program took longer
     rate = calls / (story.end_ns / 1e9)
     site = material.sites.get(found[0]["site_id"]) if found else None
     where = f" Most of them are made at {brief(site.short)}." if site else ""

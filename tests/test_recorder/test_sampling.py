@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 from sockreel.recorder.sample import native_ids, process_sample, thread_sample
@@ -55,6 +56,19 @@ def test_cpu_of_a_child_that_nobody_could_look_at_is_known_once_it_was_waited_fo
         split = load_cpu(trace, trace.find_run(None))
     assert split.unsampled_ns >= 150_000_000
     assert split.total_ns is not None and split.total_ns >= split.unsampled_ns
+
+
+def test_a_script_that_became_the_program_leaves_its_children_s_cpu_and_switches_out(record: Recorder) -> None:
+    burn = f"{sys.executable} -I -S -c 'import time\nwhile time.process_time() < 0.2: pass'"
+    shim = record.script(f'#!/bin/sh\n{burn}\nexec {sys.executable} "$@"\n', "shim")
+    shim.chmod(0o755)
+    script = record.script("import socket, time\nsock = socket.socket()\nwhile time.process_time() < 0.3: sock.setblocking(False)")
+    recorded = record("--", shim, script)
+    assert recorded.calls(operation="setblocking")
+    with open_trace(recorded.path) as trace:
+        split = load_cpu(trace, trace.find_run(None))
+    assert split.total_ns is not None
+    assert split.unsampled_ns < 100_000_000
 
 
 def test_a_thread_that_spins_is_sampled_with_the_time_it_had_no_processor(record: Recorder) -> None:

@@ -77,16 +77,19 @@ def test_threads_and_processes_are_summed_up_each_by_its_own_share(tmp_path: Pat
     assert found.delay_ns == 2 * MS
 
 
-@pytest.mark.parametrize(("waited_for_ns", "unseen_ns"), [(100 * MS, 40 * MS), (60 * MS, 0), (0, 0)])
+BEFORE = ((50 * MS, 155 * MS), 25 * MS), ((50 * MS, 57 * MS), 0)
+
+
+@pytest.mark.parametrize(("waited_for", "unseen_ns"), [((0, 100 * MS), 40 * MS), ((0, 60 * MS), 0), ((0, 0), 0), *BEFORE])
 def test_cpu_of_children_that_nobody_looked_at_is_what_the_program_waited_for_less_what_was_sampled(
-    tmp_path: Path, waited_for_ns: int, unseen_ns: int
+    tmp_path: Path, waited_for: tuple[int, int], unseen_ns: int
 ) -> None:
     with Recording(tmp_path / "t.db") as recording:
         run = recording.run()
         run.process(11)
         run.call(run.thread(), "close", run.socket(3), at_ns=MS, duration_ns=US)
-        run.sample(0, 0)
-        run.sample(50 * MS, 7 * MS, children_ns=waited_for_ns)
+        run.sample(0, 0, children_ns=waited_for[0])  # what a script waited for that became the program is not its own
+        run.sample(50 * MS, 7 * MS, children_ns=waited_for[1])
         run.process(12, started_ns=10 * MS)
         run.sample(10 * MS, 0)
         run.sample(40 * MS, 60 * MS)
@@ -99,3 +102,21 @@ def test_cpu_of_children_that_nobody_looked_at_is_what_the_program_waited_for_le
 def test_folded_calls_count_like_kept_ones() -> None:
     words = cpu_words(divide(cpu(1_930 * MS), {(1, "fruitless"): (1_204_331, 1_800 * MS)}, {1: (S, 0)}, None))
     assert words[0] == "of 1.93 s CPU, 1.80 s (93.3 %) went into 1,204,331 fruitless calls"
+
+
+def test_where_the_first_look_came_too_late_cpu_is_counted_from_the_start(tmp_path: Path) -> None:
+    for late in (True, False):
+        path = tmp_path / f"{late}.db"
+        with Recording(path) as recording:
+            run = recording.run()
+            thread, listener = run.thread(), run.socket(3, "listener")
+            run.call(thread, "listen", listener, at_ns=10 * MS)
+            for n in range(20):
+                run.call(thread, "accept", listener, at_ns=(11 + n) * MS, duration_ns=MS, outcome="would_block", timeout_ns=0)
+            if not late:
+                run.sample(10 * MS, 30 * MS)
+            run.sample(40 * MS, 60 * MS)
+            run.finish(41 * MS)
+        found = split_of(path)
+        assert (found.total_ns, found.from_listen) == ((60 * MS, False) if late else (30 * MS, True))
+        assert found.fruitless_ns == 20 * MS
