@@ -59,6 +59,7 @@ FORMATS = {
         Format("chrome", ".trace.json", "tracks and slices for about:tracing and its like", "replay.exports.chrome:write_chrome",
                several=True),
         Format("strace", ".strace", "every call a line, in the manner of strace", "replay.exports.strace_text:write_strace", several=True),
+        Format("workload", ".toml", "the clients of a run, to be played again against any server", "recorder.again:write_workload"),
         Format("growth", ".growth.svg", "the pictures of a sweep, all of its runs, as SVG", "replay.exports.growth:write_growth",
                payload=False),
     )
