@@ -80,21 +80,8 @@ def _hook_select(original):
         if watched is None:
             return original(*args, **kw)  # arguments that select itself will refuse
         lists, number, timeout_ns = watched
-        call = core.begin_call(_OPERATIONS["select"], -1, number, timeout_ns)
-        if call is None:
-            return _told_again(args, lists, original(*lists, *args[3:], **kw))
-        try:
-            result = original(*lists, *args[3:], **kw)
-        except BaseException as error:
-            core.fail_call(call, error)
-            raise
-        ended_ns = core.now_ns()
-        try:
-            told = _reported_by_select(result)
-            _note(call.number, told)
-            core.end_call(call, ended_ns, len(told), _OK if told else _TIMEOUT)
-        except Exception:
-            core.end_call(call, ended_ns, _NOTHING, _OK)
+        given = (*lists, *args[3:])
+        result = _wait(original, _OPERATIONS["select"], -1, number, timeout_ns, given, kw, _reported_by_select)
         return _told_again(args, lists, result)
 
     return select
