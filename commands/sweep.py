@@ -101,6 +101,8 @@ def _points(
             while server.name not in ended and len(found) < repeat:
                 result = run_point(Point(server, count, active.of(count), len(found) + 1), for_ns, base)
                 base = replace(base, existing="append")
+                if result.ended_by in ("interrupt", "terminated"):
+                    return  # what was measured so far is shown
                 with opened_trace(base.output) as trace:
                     measured = measure(trace, trace.find_run(str(result.run_id)))
                 assert measured is not None
