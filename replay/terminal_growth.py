@@ -163,9 +163,11 @@ def slope_words(slope: Slope | None) -> str:
     return f"n^{slope.exponent:.2f}{error}"
 
 
-def _cell(spot: Spot, unit: str) -> str:
+def _cell(spot: Spot, unit: str, wide: int) -> str:
+    """Return a median and its spread; without the spread where a column is too narrow for both."""
     words = value_words(spot.median, unit)
-    return words if spot.repeats == 1 else f"{words} ±{(spot.high - spot.low) / 2 / spot.median:.0%}"
+    both = f"{words} ±{(spot.high - spot.low) / 2 / spot.median:.0%}"
+    return words if spot.repeats == 1 or len(both) >= wide else both
 
 
 def _table(page: Page, curves: Sequence[Curve], metric: Metric, look: Look) -> None:
@@ -174,7 +176,7 @@ def _table(page: Page, curves: Sequence[Curve], metric: Metric, look: Look) -> N
     heads = "".join(f"{count:>{wide},}" for count in counts)
     page.line((f"{metric.name:<18}"[:18], "bold"), (f"{heads}  {'grows as':>13}{'at the end':>12}", "dim"))
     for curve in curves:
-        cells = {spot.clients: _cell(spot, metric.unit) for spot in curve.spots(metric)}
+        cells = {spot.clients: _cell(spot, metric.unit, wide) for spot in curve.spots(metric)}
         ended = {one.clients for one in curve.measures if one.ended}
         row = "".join(f"{cells.get(count, 'ended' if count in ended else '-'):>{wide}}" for count in counts)
         tail = curve.slope(metric, tail_from(curve))
