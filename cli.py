@@ -26,6 +26,7 @@ COMMANDS = {
     "stats": "Count calls, times and bytes per operation and outcome.",
     "compare": "Put two runs on one axis and compare what they cost.",
     "explain": "Say what is wrong with a server, and which calls prove it.",
+    "figure": "Draw the I/O model of a receive as textbooks do, measured.",
     "query": "Ask a trace in SQL, or by the name of a query.",
     "export": "Take a run elsewhere, in a format of another program.",
     "check": "Say whether a trace is whole.",

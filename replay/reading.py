@@ -232,6 +232,10 @@ class Reader:
                             outcomes=json.dumps(sorted(MARKED)))
         return tuple(Mark(row["at_ns"], row["thread_id"], row["socket_id"], row["outcome"], row["calls"]) for row in rows)
 
+    def calls_by_id(self, ids: Iterable[int]) -> dict[int, Span]:
+        """Return single calls of the run by their ids; those that it has not are left out."""
+        return {row["id"]: self._span(row) for row in self._named("figure_calls", calls=json.dumps(list(ids)))}
+
     def deliveries(self, window: Window, most: int) -> tuple[Delivery, ...]:
         """Return the first signals that came in a window."""
         rows = self._named("signals_of_run", start=window.start_ns, end=window.end_ns, most=most)

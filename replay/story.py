@@ -143,7 +143,7 @@ class _Lanes:
         self.reader = reader
         self.window = window
         self.grid = grid
-        self.names = {id_: _socket_name(row, clients.get(id_)) for id_, row in reader.sockets.items()}
+        self.names = {id_: socket_name(row, clients.get(id_)) for id_, row in reader.sockets.items()}
         self._long: dict[tuple[str, int | None], list[Span]] = {}
         for call in calls:
             if call.unfinished or call.duration_ns >= grid.cell_ns * CELLS_A_COLUMN:
@@ -193,7 +193,8 @@ class _Lanes:
                     spans=tuple(self._long.get((kind, id_), ())), **known)
 
 
-def _socket_name(row: Any, client: str | None) -> str:
+def socket_name(row: Any, client: str | None) -> str:
+    """Return what to call a socket: `fd 4 ada`, after its client where one is known."""
     fd = "?" if row["fd"] is None else row["fd"]
     what = client or (row["role"] if row["role"] in ("listener", "poller", "pair") else row["peer"] or row["role"] or row["kind"] or "")
     return f"fd {fd} {what}".rstrip()
