@@ -16,7 +16,7 @@ PARTS = [
     Extension(
         name,
         [source],
-        depends=["recorder/agent/slot.h", "recorder/agent/handler.h", "recorder/agent/gate.h"],
+        depends=["recorder/agent/slot.h", "recorder/agent/handler.h", "recorder/agent/gate.h", "recorder/agent/arrival.h"],
         extra_compile_args=["-O3", "-fno-plt", "-fno-semantic-interposition", "-std=gnu11"],
         optional=WANTED != "require",
     )

@@ -31,6 +31,7 @@ from .record import default_output
     metavar="BYTES",
     help="Keep the first BYTES of what each call moved.",
 )
+@click.option("--kernel-times", is_flag=True, help="Ask the kernel when what a receive returned had arrived: as for record.")
 @click.option("--fold", is_flag=True, help="Count the calls of long spins instead of keeping each: as for record.")
 @click.option(
     "--max-size",
@@ -49,6 +50,7 @@ def command(
     output: Path | None,
     force: bool,
     payload: int,
+    kernel_times: bool,
     fold: bool,
     max_size: int,
     quiet: bool,
@@ -80,7 +82,8 @@ def command(
     servers = able(choose(models), say)
     workload = load_workload(workload_name)
     trace = output or default_output("lab")
-    base = Settings(output=trace, existing="replace" if force else "refuse", payload_bytes=payload, fold=fold, max_size_bytes=max_size)
+    base = Settings(output=trace, existing="replace" if force else "refuse", payload_bytes=payload, fold=fold, max_size_bytes=max_size,
+                    kernel_times=kernel_times)
     say(f"{workload.clients} clients ({workload.name}) will talk to each of: {', '.join(server.name for server in servers)}")
     failed = False
     for server, result in run_lab(servers, workload, base, say):

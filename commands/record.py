@@ -82,6 +82,7 @@ def default_output(name: str) -> Path:
     metavar="SIZE",
     help="From this size of the trace on, fold: bytes, or with K, M, G.",
 )
+@click.option("--kernel-times", is_flag=True, help="Ask the kernel when what a receive returned had arrived: the two phases of each.")
 @click.option("--fold", is_flag=True, help="Of calls in a row that found nothing, keep the first and last 16 and count the others.")
 @click.option(
     "--payload",
@@ -162,6 +163,7 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
         allow_remote=options["allow_remote"],
         fold=options["fold"],
         max_size_bytes=options["max_size"],
+        kernel_times=options["kernel_times"],
     )
     say(f"recording {' '.join(target.arguments)}")
     result = record(target, settings, say)

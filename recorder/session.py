@@ -23,7 +23,7 @@ from .. import __version__
 from ..errors import SockreelError
 from ..traces import TraceError, create_trace
 from ..traces.writer import RunWriter, json_text
-from . import collecting, launch, priority
+from . import collecting, launch, priority, stamping
 from .ahead import Ahead
 from .alive import has_ended
 from .crowd import Crowd
@@ -63,7 +63,7 @@ def record(command: launch.Command, settings: Settings, say: Callable[[str], Non
         if settings.label is not None and writer.has_label(settings.label):
             raise TraceError(f"{settings.output} already has a run labelled {settings.label}: give another --label")
         reserve = Reserve(settings.output)
-        told = {"payload": str(settings.payload_bytes), "core": settings.core or ""}
+        told = {"payload": str(settings.payload_bytes), "core": settings.core or "", "kernel_times": "yes" if settings.kernel_times else ""}
         place = make_place(settings.output, settings.tape, told)
         session = _Session(command, settings, writer, place, reserve, say)
         return session.run()
@@ -142,7 +142,7 @@ class _Session:
         self.drain.by_socket = settings.by_socket
         self.sampler = Sampler(self.drain, self.writer, settings.sample_s)
         try:
-            with self._signals(), collecting.seldom():
+            with self._signals(), collecting.seldom(), stamping.awake(settings.kernel_times):
                 self._clock()
                 self.writer.commit()  # before the program runs: whoever recovers it must find its tape
                 try:

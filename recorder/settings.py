@@ -35,6 +35,7 @@ class Settings:
         keep_last_words: whether what the program writes to stderr is kept from the terminal, its last line in the trace.
         sweep: the point of a sweep that this run is, as `runs.settings` tells it.
         max_size_bytes: from this size of the trace on, fold; None: never for its size.
+        kernel_times: ask the kernel when what a receive returned had arrived.
     """
 
     output: Path
@@ -55,6 +56,7 @@ class Settings:
     sample_s: float = 0.1
     keep_last_words: bool = False
     sweep: Mapping[str, int | str] | None = None
+    kernel_times: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@
 #define NOTE_PAYLOAD 7
 enum { STATE_OPEN = 1, STATE_COMPLETE = 2, STATE_VOID = 3 };
 enum { WOULD_BLOCK = 1, OK = 2, END_OF_STREAM = 4, WANT_READ = 6, WANT_WRITE = 7, INTERRUPTED = 12, FAILED = 14 };
+enum { RECV = 2, RECVMSG_INTO = 7, FROM_KERNEL = 1 };
 enum { ASK_NOTHING, ASK_NUMBER, ASK_BUFFER, ASK_READ, ASK_PYTHON };
 enum { FINISH_NOTHING, FINISH_BYTES, FINISH_COUNT, FINISH_ALL, FINISH_PYTHON };
 
@@ -51,6 +52,8 @@ clock_ns(void)
     clock_gettime(CLOCK_MONOTONIC, &at);
     return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
 }
+
+#include "arrival.h"
 
 /* The time without asking for it each time: the processor's counter, tied to CLOCK_MONOTONIC at least once a
  * millisecond. Only where the kernel itself keeps time by that counter (and so has checked that it is steady
@@ -126,6 +129,7 @@ typedef struct {
     PyObject_HEAD
     long long timeout_ns;
     unsigned int id;
+    int stamped; /* the descriptor if the kernel stamps what arrives there, else -1 */
     char stream, memory;
     PyObject *family, *fd, *inode, *internal, *local, *open, *parent, *peer, *ref, *role, *waiting, *type;
 } Entry;
@@ -165,6 +169,7 @@ Entry_dealloc(Entry *self)
 static PyMemberDef Entry_members[] = {
     {"timeout_ns", T_LONGLONG, offsetof(Entry, timeout_ns), 0, NULL},
     {"id", T_UINT, offsetof(Entry, id), 0, NULL},
+    {"stamped", T_INT, offsetof(Entry, stamped), 0, NULL},
     {"stream", T_BOOL, offsetof(Entry, stream), 0, NULL},
     {"memory", T_BOOL, offsetof(Entry, memory), 0, NULL},
     ENTRY_OBJECTS(MEMBER) {NULL}};
@@ -404,6 +409,7 @@ typedef struct {
     Map kinds;              /* code object -> 1 + kind (own key) */
     int64_t payload_bytes;
     Clock clock;
+    Offset offset;
     PyTypeObject *entry_type, *thread_type;
     PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler;
     PyObject *want_read, *want_write; /* exceptions of `ssl`, or NULL: looking one up by its name takes longer than the call */
@@ -995,6 +1001,18 @@ unrecorded(Method *self, PyObject *sock, PyObject *const *args, Py_ssize_t count
     return result;
 }
 
+/* Write down when what a receive returned had arrived. */
+static void
+take_arrival(Method *self, Call *call, PyObject *result, int64_t ended_ns)
+{
+    int64_t real_ns = arrival.real_ns;
+    arrival.real_ns = 0;
+    if (!result || self->operation < RECV || self->operation > RECVMSG_INTO)
+        return;
+    call->slot->ready_ns = ready_of(&self->core->offset, real_ns, ended_ns);
+    call->slot->ready_source = call->slot->ready_ns ? FROM_KERNEL : 0;
+}
+
 static PyObject *
 recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyObject *names)
 {
@@ -1010,9 +1028,14 @@ recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyO
         PyErr_Clear();
         return unrecorded(self, args[0], args + 1, count - 1, names);
     }
+    int outside = arrival.fd; /* of a receive that a signal came in, whose handler makes this call */
+    arrival.fd = self->core->offset.on ? call.entry->stamped : -1;
     PyObject *result = self->original_vectorcall(self->original, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);
     int64_t ended_ns = now_ns(&self->core->clock);
+    arrival.fd = outside;
     call.thread->current = call.parent;
+    if (arrival.real_ns)
+        take_arrival(self, &call, result, ended_ns);
     if (!result)
         failed(self, &call, ended_ns);
     else if (finish(self, &call, sock, result, args + 1, count - 1, names, ended_ns) < 0) {
@@ -1466,6 +1489,25 @@ Core_dealloc(Core *self)
     Py_DECREF(type);
 }
 
+/* Begin to ask for the kernel's times, once the receives are led through us. */
+static PyObject *
+Core_watch_arrivals(Core *self, PyObject *Py_UNUSED(ignored))
+{
+    self->offset.on = 1;
+    self->offset.distance_ns = measure_distance(&self->offset.since_ns);
+    Py_RETURN_NONE;
+}
+
+/* Ask for the kernel's times on the socket of a descriptor; whether we get them. */
+static PyObject *
+Core_stamp(Core *self, PyObject *descriptor)
+{
+    long fd = PyLong_AsLong(descriptor);
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    return PyBool_FromLong(self->offset.on && fd >= 0 && stamp((int)fd));
+}
+
 static PyMethodDef Core_methods[] = {
     {"reset", (PyCFunction)Core_reset, METH_NOARGS, "Start an empty tape: after a fork."},
     {"next_call", (PyCFunction)Core_next_call, METH_NOARGS, "Return the next slot's number."},
@@ -1474,6 +1516,8 @@ static PyMethodDef Core_methods[] = {
     {"wants", (PyCFunction)Core_wants, METH_VARARGS, "Know the exceptions of TLS that wants to read or write first."},
     {"forget", (PyCFunction)Core_forget, METH_O, "Drop the Entry of the object with this id."},
     {"entry", (PyCFunction)Core_entry, METH_O, "Return the Entry of the object with this id, or None."},
+    {"watch_arrivals", (PyCFunction)Core_watch_arrivals, METH_NOARGS, "Ask for the kernel's times from now on."},
+    {"stamp", (PyCFunction)Core_stamp, METH_O, "Ask for the kernel's times on a descriptor."},
     {"method", (PyCFunction)(void (*)(void))Core_method, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, "Return a recording method."},
     {NULL}};
 static PyType_Slot Core_slots[] = {{Py_tp_init, Core_init},         {Py_tp_new, PyType_GenericNew},
@@ -1481,6 +1525,28 @@ static PyType_Slot Core_slots[] = {{Py_tp_init, Core_init},         {Py_tp_new, 
                                    {Py_tp_clear, Core_clear},       {Py_tp_dealloc, Core_dealloc},
                                    {0, NULL}};
 static PyType_Spec Core_spec = {"_sockreel_agent._core.Core", sizeof(Core), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, Core_slots};
+
+/* Lead the receives of `_socket` through us, for good; `method` is any method of its class. */
+static PyObject *
+module_lead_through(PyObject *Py_UNUSED(module), PyObject *method)
+{
+    static const char *refused = ""; /* not tried yet; NULL: it was done */
+    if (!PyObject_TypeCheck(method, &PyMethodDescr_Type)) {
+        PyErr_SetString(PyExc_TypeError, "a method descriptor is wanted");
+        return NULL;
+    }
+    if (refused && !*refused)
+        refused = lead_through((void *)((PyMethodDescrObject *)method)->d_method->ml_meth);
+    if (refused) {
+        PyErr_SetString(PyExc_OSError, refused);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef module_methods[] = {
+    {"lead_through", module_lead_through, METH_O, "Lead the receives of `_socket` through us, for good. Raises OSError where that cannot be."},
+    {NULL}};
 
 static int
 module_exec(PyObject *module)
@@ -1557,6 +1623,7 @@ static struct PyModuleDef module_def = {.m_base = PyModuleDef_HEAD_INIT,
                                         .m_name = "_core",
                                         .m_doc = "The C core of the agent; see python_core.py, its twin.",
                                         .m_size = sizeof(ModuleState),
+                                        .m_methods = module_methods,
                                         .m_traverse = module_traverse,
                                         .m_clear = module_clear,
                                         .m_slots = module_slots};

@@ -5,6 +5,7 @@ interpreter, and a build without a compiler, uses the Python core.
 """
 
 import _imp
+import _socket
 import os
 import sys
 
@@ -13,11 +14,12 @@ class CoreError(Exception):
     """The core that was asked for cannot be had."""
 
 
-def choose(wanted):
+def choose(wanted, kernel_times=False):
     """Choose a core.
 
     Args:
         wanted: "c", "python", or "" for the best there is.
+        kernel_times: it is to say when data arrived.
 
     Returns:
         (the module `_core` or None, "c" or "python", the reason in a few words).
@@ -34,6 +36,13 @@ def choose(wanted):
         if wanted == "c":
             raise CoreError("--core c: %s" % why)
         return None, "python", why
+    if kernel_times:
+        try:
+            _core.lead_through(_socket.socket.recv)
+        except OSError as error:
+            if wanted == "c":
+                raise CoreError("--core c with --kernel-times: %s" % error)
+            return None, "python", "for --kernel-times: %s" % error
     return _core, "c", "asked for" if wanted == "c" else "built for this Python"
 
 

@@ -57,13 +57,14 @@ class Recorder:
 
     tape_type = Tape
 
-    def __init__(self, folders, text, payload_bytes, native=None, cost_ns=0):
+    def __init__(self, folders, text, payload_bytes, native=None, cost_ns=0, kernel_times=False):
         """Args:
         folders: where the tape goes, in order of preference.
         text: what the head says of this process.
         payload_bytes: how many bytes of each payload to keep.
         native: the module `_core` if the C core writes the tape, else None.
         cost_ns: of recording one call; 0: not measured.
+        kernel_times: ask the kernel when data arrives.
         """
         self.folders = folders
         self.cost_ns = cost_ns
@@ -88,6 +89,7 @@ class Recorder:
                 address=address_of,
                 of_handler=of_handler,
             )
+        self.arrivals = _arrivals().Arrivals(self.core) if kernel_times else None
         self.begin("", None)
 
     def begin(self, parent, inherited):
@@ -104,7 +106,7 @@ class Recorder:
             self.tape.next_call, self.tape.next_cell = self.core.next_call, self.core.next_cell
         self.sites = Sites(self.tape)
         self.files.clear()
-        self.sockets = Sockets(self.tape, inherited, self.native.Entry if self.native else Entry, self.core, self.files)
+        self.sockets = Sockets(self.tape, inherited, self.native.Entry if self.native else Entry, self.core, self.files, self.arrivals)
         self.local = _thread._local()
         self.next_thread = itertools.count(1).__next__
         shared = {
@@ -125,6 +127,12 @@ class Recorder:
     def open(self):
         """Say that this process is here. Raises OSError where there is no room for even that."""
         self.tape.open(self.text)
+
+
+def _arrivals():
+    from . import arrivals  # it has its share of our state, and is wanted seldom
+
+    return arrivals
 
 
 # Set by Recorder.begin, here and wherever else `share` was asked for.

@@ -22,7 +22,7 @@ class _Rehearsal(core.Recorder):
     tape_type = ScratchTape
 
 
-def measure(native):
+def measure(native, kernel_times=False):
     """Return what recording one call adds to it, in nanoseconds; 0 where that cannot be measured.
 
     Each kind of call is timed in rounds and the quickest round of each counts: whatever else the machine
@@ -30,14 +30,15 @@ def measure(native):
 
     Args:
         native: the module `_core` if the C core writes the tape, else None.
+        kernel_times: as calls are made that ask the kernel when data arrived.
     """
     try:
-        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
+        sock = _socket.socket(_socket.AF_INET if kernel_times else _socket.AF_UNIX, _socket.SOCK_DGRAM)
     except OSError:
         return 0
     try:
         sock.setblocking(False)
-        recorder = _Rehearsal((), (), 0, native)
+        recorder = _Rehearsal((), (), 0, native, 0, kernel_times)
         recorder.sockets.keep_unnoted(sock)
         bare = _socket.socket.recv
         recorded = methods.recording("recv", bare, False, recorder)

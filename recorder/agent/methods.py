@@ -249,6 +249,8 @@ def install(cls, recorder):
         original = getattr(cls, name, None)
         if original is not None:
             setattr(cls, name, recording(name, original, name in vars(cls), recorder))
+    if recorder.arrivals is not None:
+        recorder.arrivals.install(cls)
 
 
 def recording(name, original, is_function, recorder):
@@ -262,11 +264,13 @@ def recording(name, original, is_function, recorder):
     """
     operation, ask, finish, before = METHODS[name]
     code = layout.OPERATIONS[operation]
+    arrivals = recorder.arrivals
     if is_function:
         return dress(hook(original, code, ask, finish, before), original)
     if recorder.core is not None:
         return _native_method(recorder, original, code, ask, finish)
-    hooked = hook(original, code, ask, finish, before)
+    made = original if arrivals is None else arrivals.receiving(name, original)
+    hooked = hook(made, code, ask, finish, before, arrivals.ready_ns if arrivals is not None and name.startswith("recv") else None)
     hooked.__name__ = name
     hooked.__wrapped__ = original
     return Method(hooked, original)

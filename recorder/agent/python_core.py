@@ -35,13 +35,14 @@ local = entries = site_numbers = call_segments = next_slot = recorder = None
 core.share(globals())
 
 
-def hook(original, operation, ask, finish, before=None):
+def hook(original, operation, ask, finish, before=None, ready=None):
     """Return a function that makes a call of `original(sock, *args, **kw)` and records it.
 
     Args:
         original: the method as it was.
         operation: its code in the layout.
         ask, finish, before: as in methods.METHODS.
+        ready: function(ended) -> when the kernel had what was asked for, 0: not known; or None: nobody asks.
     """
 
     # All in one function, and what is rare elsewhere: a call of Python costs as much as all it would do here.
@@ -99,7 +100,8 @@ def hook(original, operation, ask, finish, before=None):
                 moved, outcome, code = _NOTHING, _OK, 0
                 if finish is not None:
                     moved, outcome, code = finish(entry, sock, args, kw, result, number, buffer, at, asked, ended)
-                _close_slot(buffer, at + _DONE_AT, ended - started, moved, 0, code, outcome, 0, _COMPLETE)
+                ready_ns = 0 if ready is None else ready(ended)
+                _close_slot(buffer, at + _DONE_AT, ended - started, moved, ready_ns, code, outcome, 1 if ready_ns else 0, _COMPLETE)
                 is_open = False
             except Exception as problem:
                 core.fault(problem)

@@ -57,12 +57,13 @@ class Numbers(set):
 class Entry:
     """What is known of one socket. `timeout_ns` is -1 where a call may block for ever.
 
+    `stamped` is the descriptor where the kernel tells when data arrived, else -1 (see arrivals.py).
     `memory` marks what is no socket but TLS in memory: `id` is the socket whose bytes it gets, 0 until that is known.
     """
 
     __slots__ = (
         "family", "fd", "id", "inode", "internal", "local", "memory", "open", "parent",
-        "peer", "ref", "role", "stream", "timeout_ns", "waiting",
+        "peer", "ref", "role", "stamped", "stream", "timeout_ns", "waiting",
     )  # fmt: skip
 
 
@@ -75,10 +76,12 @@ class Sockets:
         entry_type: Entry, or what the C core has in its place.
         core: the C core, which keeps entries of its own; or None.
         files: where descriptors are kept that were met and are no sockets: functions of `os` look there first.
+        arrivals: asks the kernel when data arrives, or None.
     """
 
-    def __init__(self, tape, inherited=None, entry_type=Entry, core=None, files=None):
+    def __init__(self, tape, inherited=None, entry_type=Entry, core=None, files=None, arrivals=None):
         self.tape = tape
+        self._arrivals = arrivals
         self._entry_type = entry_type
         self._core = core
         self.files = Numbers() if files is None else files
@@ -154,13 +157,15 @@ class Sockets:
         entry.family = _family(sock)
         entry.timeout_ns = timeout_to_ns(_gettimeout(sock))
         entry.memory = False
+        if self._arrivals is not None and _fileno(sock) >= 0:
+            entry.stamped = self._arrivals.stamp(sock, entry.family, _type(sock), _fileno(sock))
         return entry
 
     def _memory_entry(self):
         """Return the Entry of what has no descriptor: TLS in memory."""
         entry = self._entry_type()
         entry.id = 0
-        entry.fd = entry.family = -1
+        entry.fd = entry.family = entry.stamped = -1
         entry.inode = 0
         entry.open = entry.waiting = False
         entry.stream = entry.memory = True
@@ -227,6 +232,8 @@ class Sockets:
         if first is not entry:
             return first  # another thread met it at the same time
         self.by_fd[fd] = self._by_inode[inode] = entry
+        if self._arrivals is not None:
+            entry.stamped = self._arrivals.stamp(sock, family, type_, fd)
         self._note(entry, type_, origin, origin_tape, origin_socket, _monotonic_ns())
         return entry
 
@@ -239,7 +246,7 @@ class Sockets:
         entry.role, entry.local, entry.peer, entry.parent = role, local, peer, parent
         entry.open = True
         entry.waiting = entry.memory = entry.internal = False
-        entry.timeout_ns = -1
+        entry.timeout_ns = entry.stamped = -1
         entry.ref = None
         return entry
 
@@ -286,6 +293,8 @@ class Sockets:
         return entry
 
     def _complete(self, entry, sock):
+        if self._arrivals is not None:
+            entry.stamped = self._arrivals.stamp(sock, entry.family, _type(sock), entry.fd)
         local = self._ask(_getsockname, sock, entry.family)
         if local != entry.local:
             entry.local = local

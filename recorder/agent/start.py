@@ -166,10 +166,11 @@ def start(folder):
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
     from . import children, choice, control, core, cost, extensions, files, green, lookalike, rings, signals
 
-    native, name, why = choice.choose(settings.get("core", ""))
-    cost_ns = cost.measure(native)  # first of all: it leaves the core as if nothing had been
+    kernel_times = settings.get("kernel_times") == "yes"
+    native, name, why = choice.choose(settings.get("core", ""), kernel_times)
+    cost_ns = cost.measure(native, kernel_times)  # first of all: it leaves the core as if nothing had been
     lookalike.draw_veil(native)
-    recorder = core.Recorder(folders, describe(name, why), int(settings.get("payload", 256)), native, cost_ns)
+    recorder = core.Recorder(folders, describe(name, why), int(settings.get("payload", 256)), native, cost_ns, kernel_times)
     recorder.open()
     recorder.sockets.take_stock()
     children.install(folder, recorder)
