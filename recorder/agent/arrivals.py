@@ -104,7 +104,7 @@ class Arrivals:
             asked = _getsockopt(sock, _SOL_SOCKET, _STAMPING)
             if asked == _MARK:
                 return fd
-            if asked or any([_getsockopt(sock, _SOL_SOCKET, option) for option in (29, 35)]):
+            if asked or any(_getsockopt(sock, _SOL_SOCKET, option) for option in (29, 35)):
                 return -1
             _setsockopt(sock, _SOL_SOCKET, _STAMPING, _MARK)
         except OSError:
@@ -166,7 +166,7 @@ class Arrivals:
 
     def _setting(self, original):
         def setsockopt(sock, *args):
-            if len(args) > 1 and type(args[0]) is type(args[1]) is int and args[0] == _SOL_SOCKET and args[1] in _OPTIONS and _is_marked(sock):
+            if _is_ours_to_leave(args) and _is_marked(sock):
                 _setsockopt(sock, _SOL_SOCKET, _STAMPING, 0)  # from now on its times are the program's own business
             return original(sock, *args)
 
@@ -185,6 +185,10 @@ def _is_marked(sock):
         return False
 
 
+def _is_ours_to_leave(args):
+    return len(args) > 1 and type(args[0]) is type(args[1]) is int and args[0] == _SOL_SOCKET and args[1] in _OPTIONS
+
+
 def _hiding(original):
     def getsockopt(sock, *args):
         value = original(sock, *args)
@@ -200,7 +204,7 @@ def _hiding(original):
 
 
 def _numbers(args, least, most):
-    return least <= len(args) <= most and all([type(argument) is int for argument in args])
+    return least <= len(args) <= most and all(type(argument) is int for argument in args)
 
 
 def _plain(flags):
