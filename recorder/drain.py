@@ -24,7 +24,6 @@ from .moved import Moved
 from .numbering import Numbering
 from .origins import Life, Origins
 from .process import Process
-from .senders import join_senders
 from .sources import write_site
 from .tally import LevelRow, Tally
 from .tape import Note, TapeReader, slot_columns, slot_values, without_sockets
@@ -464,7 +463,6 @@ class Drain:
             self.add_blind_spot(self.moved.sentence())
         self._commit()
         if not self.writer.muted:
-            join_senders(self.writer, self.calls_lost)
             self._write_last()
 
     def finish_muted(self) -> None:

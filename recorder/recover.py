@@ -23,6 +23,7 @@ from .alive import has_ended
 from .drain import Drain
 from .place import Place, belongs, reserve_of
 from .recount import recount
+from .senders import join_senders
 
 _STEP_S = 0.02
 _MANY_CALLS = 1_000_000  # counting them takes seconds
@@ -192,6 +193,7 @@ class _Recovery:
             self.say(f"counting {drain.calls_recorded:,} calls anew")
         drain.calls_recorded = drain.calls_kept = recount(writer)
         writer.drop_orphans()
+        join_senders(writer, drain.calls_lost)
         writer.link_exchanges()
         if drain.ended and self.left.run.python is None:
             head = drain.ended[0].reader.head

@@ -31,6 +31,7 @@ from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
 from .place import Place, Reserve, Room, make_place, reserve_of
 from .place import RecordError as RecordError
 from .sampling import Sampler
+from .senders import join_senders
 from .settings import Result as Result
 from .settings import Settings as Settings
 
@@ -435,6 +436,7 @@ class _Session:
     def _last_words(self, shown: int, ended_by: str) -> None:
         """Write how the run ended, and leave one file."""
         self._describe_nothing()
+        join_senders(self.writer, self.drain.calls_lost)
         if self.crowd is not None:
             self._take_exchanges(self.crowd)
             if not self.crowd_called:
