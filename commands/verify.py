@@ -136,7 +136,7 @@ class _View:
 
         verdict = self.verdict
         return {
-            "fidelity": fidelity_text(verdict),
+            "fidelity": None if verdict.fidelity is None else fidelity_text(verdict),
             "exit_status": self.run.exit_status,
             "ended_by": self.run.ended_by,
             "calls_lost": self.result.lost,
@@ -146,8 +146,20 @@ class _View:
             "unrecorded_processes": {str(process): calls for process, calls in sorted(verdict.unrecorded.items())},
             "differences": len(verdict.differences),
             "listed": [self._object(difference) for difference in self.shown],
-            "complaints": list(self.result.complaints),
+            "complaints": [*self.result.complaints, *self._warnings()],
         }
+
+    def _warnings(self) -> list[str]:
+        """Return what a score does not speak of."""
+        from ..replay.words import counted
+
+        found = []
+        if self.verdict.fidelity is None:
+            found.append("nothing to compare: neither the recorder nor strace saw a call on a socket")
+        rings = self.verdict.explained["ring"]
+        if rings:
+            found.append(f"{counted(rings, 'operation')} in an io_uring: no system calls, in no count; only the recorder saw them")
+        return found
 
     def _object(self, difference: Difference) -> dict[str, Any]:
         recorded, made = difference.recorded, difference.made
@@ -177,7 +189,8 @@ class _View:
         total = self.verdict.total
         line(f"{short_command(self.run)}: {counted(total.recorded, 'call')} recorded, {total.made:,} made", "bold")
         if not total.recorded + total.made:
-            line("nothing to compare: neither the recorder nor strace saw a call on a socket", "yellow")
+            for warning in self._warnings():
+                line(warning, "yellow")
             return
         line()
         self._show_table()
@@ -189,6 +202,8 @@ class _View:
             line(f"lost        {counted(self.result.lost, 'call')} could not be recorded, and the trace says so", "red")
         unexplained = "nothing unexplained" if good else counted(len(self.verdict.differences), "difference")
         line(f"fidelity    {fidelity_text(self.verdict)}, {unexplained}", "bold green" if good else "bold red")
+        for warning in self._warnings():
+            line(f"but         {warning}", "yellow")
 
     def _show_table(self) -> None:
         from ._table import Column, print_table

@@ -53,6 +53,7 @@ class Recorded:
         new_fd: descriptor that an accept returned.
         started_ns: since the run's start.
         site: id.
+        in_memory: TLS that touches no descriptor: what it reads was received, what it writes is sent by calls of their own.
     """
 
     id: int
@@ -72,6 +73,7 @@ class Recorded:
     new_fd: int | None = None
     started_ns: int = 0
     site: int | None = None
+    in_memory: bool = False
 
     @property
     def syscalls(self) -> frozenset[str]:

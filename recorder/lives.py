@@ -16,6 +16,8 @@ from .strace import Observed, Syscall
 
 # strace rounds its times down to a microsecond.
 _ROUNDED_NS = 2_000
+# How the trace says that a socket ended whose close must be a recorded call, or went past the recorder.
+_CLOSED_UNSEEN = ("close", "detach", "replaced")
 _DNS_PORT = "53"
 _NAME_SERVICE = ("nscd", "systemd/resolve", "lookup.sock")
 
@@ -105,7 +107,7 @@ def explain_lives(told: Observed, lives: Iterable[Life], process_of: Mapping[int
             explained.update((call.line, why) for call in life.calls)
             if why == "name resolution":
                 resolving.setdefault((life.process, life.fd), []).append((life.calls[0].line, life.calls[-1].line))
-        elif life.is_closed and not any(by in ("close", "detach") for _, by in life.owners):
+        elif life.is_closed and not any(by in _CLOSED_UNSEEN for _, by in life.owners):
             explained[life.calls[-1].line] = "collected"
     for call in told.calls:
         if call.name in ("poll", "ppoll") and len(call.watched) == 1:

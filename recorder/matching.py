@@ -20,7 +20,7 @@ from .grammar import (
     why_goes_on,
     why_inside,
 )
-from .strace import WAITS, Syscall
+from .strace import RECEIVES, SENDS, WAITS, Syscall
 
 # How many calls must fit again behind a difference before it is believed, and how far is searched.
 _SURE = 4
@@ -235,7 +235,7 @@ class _Aligner:
         if i >= len(self.recorded):
             return None
         call = self.recorded[i]
-        if call.operation == "detach":
+        if call.operation == "detach" or call.in_memory:
             return _Step(0, Pair(call, (), "no system call"), False)
         if call.is_many and not self._is_one_of_many(call):
             return self._many(i, j)
@@ -330,11 +330,35 @@ class _Aligner:
                 break
             moved += max(0, step.result or 0) if step.name not in WAITS else 0
             made.append((step, why))
+        if why == "tls":
+            del made[len(made) - self._left_to_plain(i, j, len(made)) :]
         changed = ""
         if why == "sendfile" and call.outcome == "ok" and call.result is not None and moved != call.result:
             changed = f"recorded {call.result:,} bytes, made {moved:,}"
         silent = not made and call.id not in self.early
-        return _Step(len(made), Pair(call, tuple(made), "no system call" if silent else "", changed), bool(made))
+        return _Step(len(made), Pair(call, tuple(made), why.replace("sendfile", "no system call") if silent else "", changed), bool(made))
+
+    def _left_to_plain(self, i: int, j: int, taken: int) -> int:
+        """Return how many of the system calls that a TLS call could take are those of plain calls behind it: it ended TLS (unwrap)."""
+        first, fd = i + 1, self.recorded[i].fd
+        while first < len(self.recorded) and (self.recorded[first].layer, self.recorded[first].fd) == ("tls", fd):
+            first += 1  # it finds nothing left to take
+        end = first
+        while end < len(self.recorded) and self._is_plain(self.recorded[end], fd):
+            end += 1
+        for left in range(taken + 1) if end > first else ():
+            at = j + taken - left
+            for plain in range(first, end):
+                step = self._one(plain, at)
+                if step is None or step.pair.changed:
+                    break
+                at += step.taken
+            else:
+                return left
+        return 0
+
+    def _is_plain(self, call: Recorded, fd: int) -> bool:
+        return call.fd == fd and call.layer == "socket" and bool(call.syscalls & (RECEIVES | SENDS))
 
     def _around(self, call: Recorded, step: Syscall) -> int | None:
         """Return the id of the call around this one that a system call belongs to."""

@@ -77,10 +77,12 @@ class Verdict:
 
 
 def fidelity_text(verdict: Verdict) -> str:
-    """Return the score in percent with two digits, rounded down: 100.00 % only where nothing is left unexplained."""
+    """Return the score in percent with two digits, rounded down: 100.00 % only where nothing is left unexplained; "none" without calls."""
     total = verdict.total
     calls = total.recorded + total.made
-    hundredths = 10_000 * (calls - total.different) // calls if calls else 0
+    if not calls:
+        return "none"
+    hundredths = 10_000 * (calls - total.different) // calls
     return f"{hundredths // 100}.{hundredths % 100:02} %"
 
 
@@ -112,7 +114,10 @@ def verify(recorded: Sequence[Recorded], told: Observed, known: Mapping[int, boo
             made_by[call.thread].append(call)
     recorded_by: dict[int, list[Recorded]] = defaultdict(list)
     for noted in recorded:
-        recorded_by[noted.thread].append(noted)
+        if noted.layer == "ring":
+            verdict.explained["ring"] += 1
+        else:
+            recorded_by[noted.thread].append(noted)
     for thread in sorted({*made_by, *recorded_by}):
         _count(verdict, align(by_end(recorded_by[thread]), _without_noise(made_by[thread], recorded_by[thread]), explained))
     verdict.differences.sort(key=lambda difference: difference.made.at_ns if difference.made else epoch_ns + _started(difference))

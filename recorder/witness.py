@@ -27,7 +27,7 @@ def compare_witnesses(trace: Trace, run: Run, strace_output: Path) -> Verdict:
         TraceError: the trace cannot be read.
     """
     names = ("id", "thread", "pid", "operation", "layer", "outcome", "result", "asked", "timeout_ns", "parent", "socket", "closed_by",
-             "new_fd", "started_ns", "site")  # fmt: skip
+             "new_fd", "started_ns", "site", "in_memory")  # fmt: skip
     recorded = [
         Recorded(**{name: row[name] for name in names}, fd=-1 if row["fd"] is None else row["fd"], errno=row["errno"] or 0)
         for row in trace.iterate(named_queries()["calls_to_verify"], {"run": run.id})

@@ -202,7 +202,9 @@ def test_a_lost_call_is_found_and_nothing_else(program: _Program, data: st.DataO
     calls = [noted for n, (noted, _) in enumerate(program) if n != lost]
     found = aligned(calls, [step for _, steps in program for step in steps])
     assert not found.never_made and not any(pair.changed for pair in found.pairs)
-    assert sorted(map(_key, found.not_recorded)) == sorted(map(_key, program[lost][1]))
+    # Of calls that are recorded alike (two sendalls of 10 bytes, cut differently) either may be the lost one.
+    alike = [steps for noted, steps in program if replace(noted, id=0) == replace(program[lost][0], id=0)]
+    assert sorted(map(_key, found.not_recorded)) in [sorted(map(_key, steps)) for steps in alike]
 
 
 @settings(deadline=None)

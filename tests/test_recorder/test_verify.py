@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sockreel.recorder.models import SERVERS
+from sockreel.recorder.models import SERVERS, why_not
 from sockreel.recorder.verifying import Verdict, fidelity_text
 from sockreel.recorder.witness import compare_witnesses
 from sockreel.traces import open_trace
@@ -74,6 +74,61 @@ def test_everything_that_is_explained_happens_and_is_explained(tmp_path: Path) -
                 "wake-up byte",
                 "default timeout", "measuring", "unused poller", "unrecorded process"}  # fmt: skip
     assert expected <= set(said["explained"])
+
+
+@needs_strace
+@pytest.mark.parametrize("core", ["c", "python"])
+def test_tls_in_all_its_ways_is_recorded_faithfully(core: str, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-keyout", "key.pem", "-out", "certificate.pem", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+        cwd=tmp_path, check=True, capture_output=True)  # fmt: skip
+    said = verified("--core", core, PROGRAMS / "tls_cases.py", tmp_path, folder=tmp_path)
+    assert_faithful(said, "tls_recv", "tls_send", "do_handshake")
+    assert said["explained"]["tls"] > 10
+
+
+@needs_strace
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["echo_threaded.py", "echo_asyncio.py"])
+def test_the_core_in_python_is_as_faithful(program: str, tmp_path: Path) -> None:
+    assert_faithful(verified("--core", "python", *SERVE, PROGRAMS / program, "127.0.0.1", "0", folder=tmp_path), "accept", "bind")
+
+
+@needs_strace
+def test_a_program_without_a_call_gets_no_score(tmp_path: Path) -> None:
+    (tmp_path / "silent.py").write_text("print('nothing to see')\n")
+    said = verified("silent.py", folder=tmp_path)
+    assert (said["status"], said["fidelity"], said["differences"], said["total"]["made"]) == (1, None, 0, 0)
+    assert said["complaints"] == ["nothing to compare: neither the recorder nor strace saw a call on a socket"]
+    done = verify("--python", sys.executable, "silent.py", folder=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, said["complaints"][0]) and "%" not in done.stdout
+
+
+@needs_strace
+def test_operations_in_a_ring_are_told_and_not_scored(tmp_path: Path) -> None:
+    reason = why_not(SERVERS["io_uring"])
+    if reason is not None:
+        pytest.skip(f"io_uring cannot run here: {reason}")
+    (tmp_path / "servers").symlink_to(SERVERS["io_uring"].script.parent)  # started as from a clone: by a path that is not its own
+    said = verified(*SERVE, "servers/io_uring.py", "127.0.0.1", "0", folder=tmp_path)
+    assert_faithful(said, "bind", "listen", "close")
+    assert said["explained"]["ring"] > 10 and not [row for row in said["operations"] if row["operation"].startswith("ring")]
+    assert any(f"{said['explained']['ring']} operations in an io_uring" in complaint for complaint in said["complaints"])
+
+
+@needs_strace
+def test_a_close_that_nobody_recorded_is_not_laid_at_the_collectors_door(tmp_path: Path) -> None:
+    (tmp_path / "closes.py").write_text(
+        "import ctypes, os, socket\nclose = ctypes.CDLL(None).close\na, b = socket.socketpair()\nb.send(b'x')\na.recv(1)\n"
+        "close(a.fileno())\nc, d = socket.socketpair()\nd.send(b'x')\nc.recv(1)\na.detach()\nos.close(c.detach())\nb.close()\nd.close()\n")
+    said = verified("--keep", "kept", "closes.py", folder=tmp_path)
+    (found,) = said["listed"]  # the number was taken again, and the trace says so
+    assert (found["kind"], found["strace"].partition("(")[0].split()[-1]) == ("not recorded", "close")
+    closed = "SELECT c.id FROM calls c JOIN operations o ON o.id = c.operation_id WHERE o.name = 'close' ORDER BY c.id LIMIT 1"
+    assert _kinds(_planted(tmp_path / "kept", tmp_path / "lost.db", f"DELETE FROM calls WHERE id = ({closed})")) == ["not recorded"] * 2
 
 
 @needs_strace
