@@ -134,8 +134,7 @@ def burns(measures: Measures) -> Claim:
     reasons = [_say("burning", calls=counted(polling.fruitless_calls, "fruitless call"), of_cpu=percent(share), rate=duration(own_ns),
                     share=percent(polling.fruitless_calls / max(1, polling.calls)))]
     if delay_ns >= 0.05 * total_ns:
-        wanted_ns = (total_ns + delay_ns) / polling.lasted_ns * 1e9
-        reasons.append(_say("hindered", delay=duration(delay_ns), wanted=duration(wanted_ns)))
+        reasons.append(_say("hindered", delay=duration(delay_ns), wanted=duration(_wanted(polling))))
     select, sleeping = _named(measures.silence, "select"), _named(measures.silence, _SLEEPING)
     if select is not None and (rate_ns := per_second(select)):
         reasons.append(_say("beside", other=select.name, rate=duration(rate_ns), times=_times(own_ns / rate_ns)))
@@ -147,6 +146,13 @@ def burns(measures: Measures) -> Claim:
     grid = silence_grid([polling, *(served for served in (sleeping, select) if served)])
     return Claim("burns", verdict, tuple(reasons), (rule,), (grid,), (_stats(polling.label),),
                  (AGAIN[SILENCE].format(models=f"{_POLLING},{_SLEEPING},select"),))
+
+
+def _wanted(served: Served) -> float | None:
+    """Return the CPU time (ns) that a server took or was ready to take in each second; None where it is not known."""
+    rate_ns = per_second(served)
+    delay_ns = (served.split.delay_ns or 0) if served.split else 0
+    return rate_ns + delay_ns / served.lasted_ns * 1e9 if rate_ns is not None and served.lasted_ns else None
 
 
 def _of(waits: Sequence[Waits], role: str, *kinds: str) -> list[Waits]:
@@ -190,7 +196,9 @@ def readiness(measures: Measures) -> Claim:
     rule = _say("readiness-rule")
     idle = [served for served in measures.silence if served.model in _WAITING_FOR_ALL and per_second(served) is not None]
     polling, polling_burst = _named(measures.silence, _POLLING), _named(measures.burst, _POLLING)
-    limit_ns = CHEAP_SHARE * ((per_second(polling) or 0.0) if polling else 0.0)
+    # Where others were busy, polling got less than it asked for: what it wanted is what it costs.
+    polled_ns = (_wanted(polling) or 0.0) if polling else 0.0
+    limit_ns = CHEAP_SHARE * polled_ns
     if not idle or not limit_ns or polling is None or polling_burst is None:
         return _undecided("readiness", rule)
     rates = {served.name: per_second(served) or 0.0 for served in idle}
@@ -198,7 +206,8 @@ def readiness(measures: Measures) -> Claim:
     reasons = []
     if cheap:
         reasons.append(_say("idle-cheap", names=_list(cheap), least=duration(min(rates[name] for name in cheap)),
-                            most=duration(max(rates[name] for name in cheap)), polling=duration(per_second(polling))))
+                            most=duration(max(rates[name] for name in cheap)), polling=duration(per_second(polling)),
+                            wanted=duration(polled_ns)))
     reasons += [_say("idle-dear", name=name, rate=duration(rate_ns), limit=percent(CHEAP_SHARE))
                 for name, rate_ns in rates.items() if name not in cheap]
     busy = [served for served in measures.burst if served.name in rates and served.seen]

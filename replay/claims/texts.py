@@ -53,12 +53,12 @@ TEXTS = {
     "rarely-rule": "does not hold where asyncio's connections are all nonblocking, every call; holds where all of its calls can wait",
     # readiness
     "idle-cheap": "In silence {names} took between {least} and {most} of CPU a second, accepting the ten clients and letting them go "
-                  "included; polling took {polling}.",
-    "idle-dear": "In silence {name} took {rate} of CPU a second, more than {limit} of what polling took.",
+                  "included; polling took {polling}, and asked for {wanted}.",
+    "idle-dear": "In silence {name} took {rate} of CPU a second, more than {limit} of what polling asked for.",
     "work": "Under a burst {names} found nothing in {least} to {most} of their calls; polling in {polling}.",
     "not-recorded": "What {name} did on its connections was not recorded: its calls per exchange are not known.",
-    "readiness-rule": "holds where each of them takes at most 5 % of polling's CPU time in silence, and a smaller share of its calls in "
-                      "the burst finds nothing; in part where that is so for some",
+    "readiness-rule": "holds where each of them takes in silence at most 5 % of the CPU time that polling had or was ready for, and a "
+                      "smaller share of its calls in the burst finds nothing; in part where that is so for some",
     # accept
     "listener": "The tutorial's own server: its listener is nonblocking ({polls} on it, none of which could wait).",
     "blocks": "The {connections} it accepted were asked {calls}, all of which could wait; the longest blocked for {longest}.",

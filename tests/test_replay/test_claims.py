@@ -93,6 +93,9 @@ USUAL = measures()
         ("readiness", "holds in part", {"silence": only(USUAL.silence, "asyncio_streams", cpu=Cpu(500 * MS, 0, S, True, True))}),
         ("readiness", "does not hold", {"silence": tuple(
             served(each.label, each.model, 900 * MS, each.fruitless_calls) for each in USUAL.silence)}),
+        ("readiness", "holds", {"silence": only(  # polling asked for more than it got: the others are measured by that
+            USUAL.silence, "nonblocking", cpu=Cpu(100 * MS, 0, S, True, True),
+            split=CpuSplit(100 * MS, 990, 80 * MS, S, 10, 0, 0, 0, 0, None, 800 * MS))}),
         ("accept", "holds", {"tutorial": Tutorial(NEVER, (), ())}),
         ("accept", "undecided", {"tutorial": Tutorial((Waits("accepted", "forever", 9, 1, MS), NEVER[1]), (), ())}),
         ("accept", "undecided", {"tutorial": Tutorial(FOREVER, (), ())}),
