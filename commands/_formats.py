@@ -54,6 +54,8 @@ FORMATS = {
         Format("jsonl", ".jsonl", "every call a JSON object on a line of its own", "replay.exports.rows:write_jsonl", several=True),
         Format("svg", ".svg", "a picture of the run for slides and pages", "replay.exports.timeline_svg:write_svg", several=True,
                payload=False),
+        Format("mermaid", ".mmd", "a sequence diagram for Markdown and slides", "replay.exports.sequence:write_mermaid"),
+        Format("sequence", ".txt", "the same diagram as plain text", "replay.exports.sequence:write_sequence"),
         Format("perfetto", ".pftrace", "tracks and slices for ui.perfetto.dev", "replay.exports.perfetto:write_perfetto", several=True,
                text=False),
         Format("chrome", ".trace.json", "tracks and slices for about:tracing and its like", "replay.exports.chrome:write_chrome",
