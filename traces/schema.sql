@@ -234,19 +234,26 @@ CREATE TABLE samples ( -- CPU and memory, read from /proc while the program runs
   children_ns INTEGER             -- of a process: CPU of its descendants that ended and were waited for (steps of 10 ms; in the program's last row exact, by wait4)
 );
 
-CREATE TABLE packets ( -- what was seen on the wire
-  id INTEGER PRIMARY KEY,
+CREATE TABLE packets ( -- what was seen on the wire of the program's own sockets: each TCP segment and UDP datagram once
+  id INTEGER PRIMARY KEY,         -- in the order of the capture
   run_id INTEGER NOT NULL REFERENCES runs(id),
-  at_ns INTEGER NOT NULL,
-  source TEXT NOT NULL,
+  at_ns INTEGER NOT NULL,         -- when the kernel saw it: on the loopback interface it arrives as it is sent
+  source TEXT NOT NULL,           -- 127.0.0.1:80, [::1]:80
   destination TEXT NOT NULL,
-  seq INTEGER,
-  ack INTEGER,
-  flags TEXT,                     -- S, SA, PA, FA, R, ...
-  payload_bytes INTEGER NOT NULL,
-  socket_id INTEGER REFERENCES sockets(id),
-  frame BLOB NOT NULL
+  seq INTEGER,                    -- TCP: as on the wire, of its first byte; NULL: UDP
+  ack INTEGER,                    -- TCP: the byte that is expected next of the other end; NULL: UDP
+  flags TEXT,                     -- S, SA, PA, FA, R, ...; NULL: UDP
+  payload_bytes INTEGER NOT NULL, -- that it carried: the frame may hold fewer
+  socket_id INTEGER REFERENCES sockets(id), -- the program's socket it reached, else the one it left; the first of its copies
+  frame BLOB NOT NULL             -- from the IP header on, cut behind as much of the payload as was wanted
 );
+
+CREATE TABLE carried ( -- which call sent or read bytes of which packet: found by their place in the stream, so one recv may have many, one packet many calls
+  packet_id INTEGER NOT NULL REFERENCES packets(id),
+  call_id INTEGER NOT NULL REFERENCES calls(id),
+  PRIMARY KEY (packet_id, call_id)
+) WITHOUT ROWID;
+CREATE INDEX carried_call ON carried(call_id);
 
 CREATE TABLE exchanges ( -- what a workload's clients asked, and what they got: the client's side of the story
   run_id INTEGER NOT NULL REFERENCES runs(id),
