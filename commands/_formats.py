@@ -64,6 +64,8 @@ FORMATS = {
         Format("workload", ".toml", "the clients of a run, to be played again against any server", "recorder.again:write_workload"),
         Format("growth", ".growth.svg", "the pictures of a sweep, all of its runs, as SVG", "replay.exports.growth:write_growth",
                payload=False),
+        Format("pcapng", ".pcapng", "packets for Wireshark, each with its calls; made of the calls where none were captured",
+               "recorder.capture.exporting:write_pcapng", several=True, text=False),
     )
 }
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from ._options import SIZE
+from ._packets import isolate as isolated
+from ._packets import packet_options, packets_said
 from .record import default_output
 
 
@@ -41,6 +43,7 @@ from .record import default_output
     metavar="SIZE",
     help="From this size of the trace on, fold: bytes, or with K, M, G.",
 )
+@packet_options
 @click.option("-q", "--quiet", is_flag=True, help="Print the comparison only.")
 @click.pass_context
 def command(
@@ -53,6 +56,9 @@ def command(
     kernel_times: bool,
     fold: bool,
     max_size: int,
+    packets: bool,
+    packet_buffer: int,
+    isolate: bool,
     quiet: bool,
 ) -> None:
     """Run the I/O models one after the other under the same clients, and compare what they did.
@@ -83,11 +89,14 @@ def command(
     workload = load_workload(workload_name)
     trace = output or default_output("lab")
     base = Settings(output=trace, existing="replace" if force else "refuse", payload_bytes=payload, fold=fold, max_size_bytes=max_size,
-                    kernel_times=kernel_times)
+                    kernel_times=kernel_times,
+                    packets=packets, packet_ring_bytes=packet_buffer)  # fmt: skip
+    if isolate:
+        isolated(say)
     say(f"{workload.clients} clients ({workload.name}) will talk to each of: {', '.join(server.name for server in servers)}")
     failed = False
     for server, result in run_lab(servers, workload, base, say):
-        say(f"{server.name} ({server.says}): {result.calls:,} calls recorded")
+        say(f"{server.name} ({server.says}): {result.calls:,} calls{packets_said(result)} recorded")
         for complaint in result.complaints:
             failed = True
             say(f"{server.name}: {complaint}")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ._options import SIZE
+from ._packets import isolate, packet_options, packets_said
 
 
 class RecordCommand(click.Command):
@@ -115,6 +116,7 @@ def default_output(name: str) -> Path:
     metavar="DIR",
     help="Where the tape grows.  [default: /dev/shm, and beside the trace when that is full]",
 )
+@packet_options
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT|-m MODULE|COMMAND [ARGS]...")
 @click.pass_context
 def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> None:
@@ -130,6 +132,7 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
       sockreel record -o t.db --for 10 -m http.server 8000
       sockreel record -- python -m http.server 8000
       sockreel record --workload lecture server.py 127.0.0.1 0
+      sockreel record --packets --isolate server.py 8000
       sockreel record --pid 4711
     """
     from ..recorder import launch
@@ -164,7 +167,11 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
         fold=options["fold"],
         max_size_bytes=options["max_size"],
         kernel_times=options["kernel_times"],
+        packets=options["packets"],
+        packet_ring_bytes=options["packet_buffer"],
     )
+    if options["isolate"]:
+        isolate(say)
     say(f"recording {' '.join(target.arguments)}")
     result = record(target, settings, say)
     for complaint in result.complaints:
@@ -173,5 +180,5 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
     ended = f", ended by signal {result.exit_status - 128}" if result.ended_by == "signal" else ""
     payloads = f"the first {options['payload']} bytes of payloads are in it" if options["payload"] else "no payloads in it"
     reference = f"{output}#{options['label'] or result.run_id}" if options["append"] else str(output)
-    say(f"{result.calls:,} calls{lost}{ended} in {output} ({payloads}); next: sockreel show {reference}")
+    say(f"{result.calls:,} calls{lost}{packets_said(result)}{ended} in {output} ({payloads}); next: sockreel show {reference}")
     ctx.exit(result.exit_status)

@@ -141,6 +141,8 @@ def run_lab(servers: Sequence[Server], workload: Workload, base: Settings, say: 
             silent=True,
             fold=base.fold,
             max_size_bytes=base.max_size_bytes,
+            packets=base.packets,
+            packet_ring_bytes=base.packet_ring_bytes,
         )
         command = Command((sys.executable, str(server.script), "127.0.0.1", "0"), server.name)
         yield server, record(command, settings, say)

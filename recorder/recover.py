@@ -20,6 +20,7 @@ from ..traces.report import blind_spots, read_json
 from ..traces.writer import RunWriter, json_text
 from . import journal
 from .alive import has_ended
+from .capture.recording import recover_packets, remove_spool
 from .drain import Drain
 from .place import Place, belongs, reserve_of
 from .recount import recount
@@ -131,6 +132,7 @@ class _Recovery:
         calls, lost = drain.calls_recorded, drain.calls_lost
         log_stays = not writer.finish()
         Place(left.folders, left.key).remove()
+        remove_spool(writer.path, left.run.id)
         reserve_of(writer.path).unlink(missing_ok=True)
         return Recovered(left.run.id, left.run.label or str(left.run.id), calls, calls - before, lost, bool(folders), still, log_stays)
 
@@ -199,6 +201,8 @@ class _Recovery:
             head = drain.ended[0].reader.head
             writer.update_run(python=head.python, core=head.core, call_cost_ns=head.cost_ns or None)
         ((_, last_ns),) = writer.asked("start_of_run")
+        if recover_packets(writer, max(run_ns, last_ns)) is not None:
+            drain.add_blind_spot("the recorder died: how many packets were lost is not known, and later ones were not captured")
         writer.update_run(
             duration_ns=max(run_ns, last_ns) if waited or still else last_ns,
             ended_by="recorder_lost",

@@ -26,6 +26,8 @@ from ..traces.writer import RunWriter, json_text
 from . import collecting, launch, priority, stamping
 from .ahead import Ahead
 from .alive import has_ended
+from .capture.recording import RunPackets
+from .clock import clock_pair
 from .crowd import Crowd
 from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
 from .place import Place, Reserve, Room, make_place, reserve_of
@@ -103,6 +105,7 @@ class _Session:
         self.full: tuple[float, str] | None = None  # when the trace took no more, and why
         self.start_ns = time.monotonic_ns()
         self.crowd: Crowd | None = None
+        self.packets: RunPackets | None = None
         self.crowd_called = False
         self.crowd_left = 0.0
         self.program: subprocess.Popen[bytes]
@@ -147,12 +150,13 @@ class _Session:
                 self._clock()
                 self.writer.commit()  # before the program runs: whoever recovers it must find its tape
                 try:
+                    self._begin_packets()
                     self.program = priority.at_our_first(
                         lambda: launch.start(self.command, self.place.folders[0], settings.silent, settings.keep_last_words)
                     )
                     self.launched = True
                     priority.give_way()
-                except launch.LaunchError:
+                except SockreelError:
                     self.writer.forget()
                     raise
                 if self.command.deaf:
@@ -163,6 +167,14 @@ class _Session:
             ahead.stop()
             if self.crowd is not None:
                 self.crowd.stop()
+            if self.packets is not None and (self.finished or not self.launched):
+                self.packets.remove()
+
+    def _begin_packets(self) -> None:
+        wanted = self.settings
+        if wanted.packets:
+            told = (wanted.payload_bytes, wanted.packet_ring_bytes, wanted.max_size_bytes)
+            self.packets = priority.at_our_first(lambda: RunPackets(self.writer, *told))
 
     def _settings(self) -> dict[str, Any]:
         told = {name: value for name, value in asdict(self.settings).items() if value is not None and name not in _UNTOLD}
@@ -394,7 +406,7 @@ class _Session:
     # What is noted beside the calls.
 
     def _clock(self) -> None:
-        monotonic_ns, realtime_ns = time.monotonic_ns(), time.time_ns()
+        monotonic_ns, realtime_ns = clock_pair()
         self.writer.insert(
             "clocks", run_id=self.writer.run_id, at_ns=monotonic_ns - self.start_ns, monotonic_ns=monotonic_ns, realtime_ns=realtime_ns
         )
@@ -429,9 +441,9 @@ class _Session:
             self._no_last_words(str(error))
         self.finished = True
         ours = ended_by in ("for", "max_calls", "workload")
-        return Result(
-            self.writer.run_id, 0 if ours else shown, ended_by, self.drain.calls_recorded, self.drain.calls_lost, tuple(self.complaints)
-        )
+        packets = (self.packets.kept, self.packets.lost) if self.packets is not None else (None, None)
+        calls = (self.drain.calls_recorded, self.drain.calls_lost)
+        return Result(self.writer.run_id, 0 if ours else shown, ended_by, *calls, tuple(self.complaints), *packets)
 
     def _last_words(self, shown: int, ended_by: str) -> None:
         """Write how the run ended, and leave one file."""
@@ -444,6 +456,8 @@ class _Session:
             if not self.writer.muted:
                 self.writer.link_exchanges()
         self._clock()
+        if self.packets is not None:
+            self.complaints += self.packets.finish(self.drain.run_ns())
         if self.rusage is not None:
             self.sampler.close(self.program.pid, self.rusage)
         for process in self.drain.ended:

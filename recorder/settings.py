@@ -34,6 +34,8 @@ class Settings:
         sample_s: from one look at the program's CPU time to the next.
         keep_last_words: whether what the program writes to stderr is kept from the terminal, its last line in the trace.
         sweep: the point of a sweep that this run is, as `runs.settings` tells it.
+        packets: capture the packets of the program's sockets.
+        packet_ring_bytes: of kernel memory for packets that were not read yet; None: as much as is good in general.
         max_size_bytes: from this size of the trace on, fold; None: never for its size.
         kernel_times: ask the kernel when what a receive returned had arrived.
     """
@@ -57,6 +59,8 @@ class Settings:
     keep_last_words: bool = False
     sweep: Mapping[str, int | str] | None = None
     kernel_times: bool = False
+    packets: bool = False
+    packet_ring_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Result:
         ended_by: as in `runs.ended_by`.
         calls, lost: recorded, and not recorded.
         complaints: what went otherwise than asked, a line each.
+        packets, packets_lost: of the program's sockets, and not captured; None: nobody asked for them.
     """
 
     run_id: int
@@ -77,3 +82,5 @@ class Result:
     calls: int
     lost: int
     complaints: tuple[str, ...]
+    packets: int | None = None
+    packets_lost: int | None = None

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 PACKAGES = {"strace": "strace", "curl": "curl", "nc": "netcat-openbsd", "sqlite3": "sqlite3", "tmux": "tmux"}
+PACKAGES |= {"tshark": "tshark", "tcpdump": "tcpdump"}
 PACKAGES["redis-server"] = "redis-server"
 
 

@@ -248,7 +248,7 @@ CREATE TABLE packets ( -- what was seen on the wire of the program's own sockets
   frame BLOB NOT NULL             -- from the IP header on, cut behind as much of the payload as was wanted
 );
 
-CREATE TABLE carried ( -- which call sent or read bytes of which packet: found by their place in the stream, so one recv may have many, one packet many calls
+CREATE TABLE carried ( -- which call sent or read bytes of which packet, was told the end by it, or the connection that it completed: found by their place in the stream, so one recv may have many, one packet many calls
   packet_id INTEGER NOT NULL REFERENCES packets(id),
   call_id INTEGER NOT NULL REFERENCES calls(id),
   PRIMARY KEY (packet_id, call_id)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache, partial
+from glob import escape
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -244,6 +245,8 @@ def _remove(path: Path) -> None:
     """Remove a trace with what SQLite and a recorder may have left beside it."""
     for ending in ("", "-wal", "-shm", "-journal", "-reserve"):
         Path(f"{path}{ending}").unlink(missing_ok=True)
+    for left in path.parent.glob(f"{escape(path.name)}-packets-*"):
+        left.unlink(missing_ok=True)
 
 
 def _check_header(path: Path) -> None:

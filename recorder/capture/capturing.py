@@ -42,16 +42,16 @@ class Counts:
     error: str | None
 
 
-def spool_of(trace: Path) -> Path:
-    """Return where packets wait until the run has ended, beside the trace."""
-    return trace.with_name(f"{trace.name}-packets")
+def spool_of(trace: Path, run_id: int) -> Path:
+    """Return where the packets of a run wait until it has ended, beside the trace."""
+    return trace.with_name(f"{trace.name}-packets-{run_id}")
 
 
 class Capture:
     """A capture that goes on in a process of its own, until `stop`.
 
     Args:
-        trace: the spool is beside it, readable by its owner only.
+        spool: the file to write, readable by its owner only.
         payload_bytes: how much of each payload to keep.
         ring_bytes: of kernel memory for packets that were not read yet.
         most_bytes: the spool grows no larger; what comes then is counted as lost.
@@ -60,8 +60,8 @@ class Capture:
         RecordError: packets cannot be captured here.
     """
 
-    def __init__(self, trace: Path, payload_bytes: int, ring_bytes: int = RING_BYTES, most_bytes: int | None = None) -> None:
-        self.spool = spool_of(trace)
+    def __init__(self, spool: Path, payload_bytes: int, ring_bytes: int = RING_BYTES, most_bytes: int | None = None) -> None:
+        self.spool = spool
         self._ended: Counts | None = None
         with _packet_socket(payload_bytes) as packets:
             blocks, block_bytes = _make_ring(packets, ring_bytes)

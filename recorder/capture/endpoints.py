@@ -42,8 +42,8 @@ class Datagrams:
 class Life:
     """One socket of the kernel.
 
-    `id`: of the oldest of its rows. `established_ns`: when the last packet of the handshake came to the end that accepts, or
-    the one that makes the connection had its answer.
+    `id`: of the oldest of its rows. `established_ns`, `established_by`: when, and with which packet, the handshake was
+    complete for it: an end that accepts has the acknowledgement of its answer, one that connects the answer.
     """
 
     id: int
@@ -58,6 +58,7 @@ class Life:
     received: Datagrams = field(default_factory=Datagrams)
     sent: Datagrams = field(default_factory=Datagrams)
     established_ns: int | None = None
+    established_by: int | None = None
 
     def begin(self) -> None:
         """Forget what was seen so far: a new connection begins between the same addresses."""

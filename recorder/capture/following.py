@@ -94,18 +94,23 @@ class _Follower:
         if call.operation == "accept":
             accepted = self.endpoints.life_of.get(call.result or 0)
             if accepted is not None and call.outcome == "ok":
-                self.pairs.ready(call, accepted.established_ns)
+                self._establish(call, accepted)
             return
         life = self.endpoints.life_of.get(call.socket_id)
         if life is None:
             return
         if call.operation.startswith("connect"):
             if call.outcome == "ok" and life.kind == "tcp":
-                self.pairs.ready(call, life.established_ns)
+                self._establish(call, life)
         elif life.kind == "udp":
             self._receive_datagram(call, life)
         else:
             self._receive_bytes(call, life)
+
+    def _establish(self, call: MovingCall, life: Life) -> None:
+        self.pairs.ready(call, life.established_ns)
+        if life.established_by is not None:
+            self.pairs.carried(life.established_by, call)
 
     def _receive_bytes(self, call: MovingCall, life: Life) -> None:
         walk, stream = self._walk(life, True), life.inbound
@@ -115,6 +120,8 @@ class _Follower:
         if call.outcome == "eof":
             if walk.place is not None and walk.place >= stream.whole:
                 self.pairs.ready(call, stream.fin_at_ns)
+                if stream.fin_packet is not None:
+                    self.pairs.carried(stream.fin_packet, call)
             return
         size = call.result or 0
         if size <= 0:

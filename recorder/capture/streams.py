@@ -29,6 +29,7 @@ class Stream:
         self.began = False  # whether place 0 is known to be the first byte of the connection
         self.whole = 0  # all bytes up to this place have arrived
         self.fin_at_ns: int | None = None
+        self.fin_packet: int | None = None
         self.opened_seq: int | None = None  # that of the SYN
         self.first_data_ns: int | None = None
         self._fin_place: int | None = None
@@ -61,7 +62,7 @@ class Stream:
             for column, value in ((self._starts, start), (self._stops, end), (self._packets, packet), (self._seen, at_ns)):
                 column.append(value)
         if segment.flags & FIN and self._fin_place is None:
-            self._fin_place = end
+            self._fin_place, self.fin_packet = end, packet
         if start > self.whole:
             if segment.payload_bytes:
                 heapq.heappush(self._late, (start, end))

@@ -126,7 +126,7 @@ def _follow_tcp(segment: Segment, at_ns: int, packet: int, reached: Life | None,
         if is_inbound and life.established_ns is None and segment.flags & ACK and other.opened_seq is not None:
             answered = bool(segment.flags & SYN)
             if answered == (life.role != "accepted"):
-                life.established_ns = at_ns
+                life.established_ns, life.established_by = at_ns, packet
 
 
 def take_packets(writer: RunWriter, frames: Iterable[Frame], end_ns: int, payload_bytes: int | None = None) -> Taken:

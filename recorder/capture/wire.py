@@ -128,8 +128,8 @@ def _parse_transport(protocol: int, frame: bytes, at: int, total: int, source: b
             return None
         seq = int.from_bytes(frame[at + 4 : at + 8], "big")
         ack = int.from_bytes(frame[at + 8 : at + 12], "big")
-        flags = frame[at + 13]
-        return Segment(TCP, source + frame[at : at + 2], destination + frame[at + 2 : at + 4], seq, ack, flags, payload_at, total - payload_at)
+        numbers = (seq, ack, frame[at + 13], payload_at, total - payload_at)
+        return Segment(TCP, source + frame[at : at + 2], destination + frame[at + 2 : at + 4], *numbers)
     if protocol == UDP:
         if len(frame) < at + 8 or at + 8 > total:
             return None
