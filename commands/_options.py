@@ -30,7 +30,7 @@ _TIME = re.compile(r"\s*([+]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)\s*([a-zµ]*)
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SIZE = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([KMG]?)(?:i?B)?\s*", re.IGNORECASE | re.ASCII)
 # Signs that our pictures are made of: a screen that has none of them gets ASCII.
-_SIGNS = "━┃╍░▒▓●▪─├┤┼○✗▶≈✓┬µ…·×"
+_SIGNS = "━┃╍░▒▓●▪─├┤┼○✗▶≈✓┬µ…·×▁▂▃▄▅▆▇█│┊◀╮╯≥"
 
 
 class Moment(click.ParamType[int]):

@@ -37,6 +37,7 @@ def story_json(story: Story) -> dict[str, Any]:
         "cpu": asdict(story.cpu) if story.cpu else None,
         "cpu_split": asdict(story.split) if story.split else None,
         "model": model_json(story.model),
+        "queues": {id_: [asdict(level) for level in told] for id_, told in story.queues.items()},
         "usage": asdict(story.usage) if story.usage else None,
     }
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .axis import Axis
 from .density import overlaps, shares
 from .look import Look, Piece, styled
-from .values import FAILED, KIND_INDEX, Exchange, Kind, Lane, Window
+from .values import FAILED, KIND_INDEX, Exchange, Kind, Lane, Level, Window
 from .words import duration
 
 POLLING_STEPS = (0.05, 1 / 3, 2 / 3)
@@ -144,6 +144,22 @@ def _answer_end(exchange: Exchange, closings: Mapping[int, int], end_ns: int) ->
     return max(began_ns, closings.get(exchange.socket_id or 0, end_ns))
 
 
+def paint_queue(told: Sequence[Level], axis: Axis, look: Look, most: int, end_ns: int) -> list[Paint]:
+    """Return one glyph per column for the bytes in a socket's receive buffer: the most that lay there during it.
+
+    Args:
+        most: bytes that fill a column to its top.
+        end_ns: where the socket or the run ends: nothing is drawn behind it.
+    """
+    tops = [-1] * axis.columns
+    for level, following in zip(told, [*(level.at_ns for level in told[1:]), max(end_ns, told[-1].at_ns)], strict=True):
+        for column, _ in overlaps(level.at_ns, max(following, level.at_ns + 1), axis.window, axis.columns):
+            tops[column] = max(tops[column], level.queued_bytes)
+    steps = len(look.glyphs.filled)
+    return [(" ", "") if top < 0 else (look.glyphs.idle, "idle") if top == 0 else
+            (look.glyphs.filled[min(steps - 1, (top * steps - 1) // max(1, most))], "filled") for top in tops]
+
+
 def pieces(row: Sequence[Paint]) -> list[Piece]:
     """Return a row of glyphs as styled pieces, neighbours of one state joined."""
     joined: list[Piece] = []
@@ -168,6 +184,7 @@ LEGEND: tuple[tuple[tuple[str, ...], str], ...] = (
     (("ends",), "end of stream read"),
     (("fails",), "call failed"),
     (("unfinished",), "never returned"),
+    (("filled",), "bytes in the kernel's buffer"),
     (("waits",), "client waits"),
     (("answered",), "answered"),
     (("unanswered",), "no or wrong answer"),

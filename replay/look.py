@@ -59,15 +59,18 @@ class Glyphs:
     unanswered: str
     axis: tuple[str, str, str]
     ellipsis: str
+    filled: tuple[str, str, str, str, str, str, str, str]
 
 
-_UNICODE = Glyphs("━", "╍", ("·", "░", "▒", "▓"), "●", "▪", "─", "├", "┤", "┼", "○", "✗", "▶", "┃", "≈", "✓", "!", ("├", "┬", "─"), "…")
-_ASCII = Glyphs("#", "=", (".", ":", "%", "@"), "o", "'", "-", "[", "]", "I", "e", "X", ">", "|", "~", "+", "!", ("|", "+", "-"), "...")
+_UNICODE = Glyphs("━", "╍", ("·", "░", "▒", "▓"), "●", "▪", "─", "├", "┤", "┼", "○", "✗", "▶", "┃", "≈", "✓", "!", ("├", "┬", "─"), "…",
+                  ("▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"))
+_ASCII = Glyphs("#", "=", (".", ":", "%", "@"), "o", "'", "-", "[", "]", "I", "e", "X", ">", "|", "~", "+", "!", ("|", "+", "-"), "...",
+                ("1", "2", "3", "4", "5", "6", "7", "8"))
 
 STYLES = {
     "blocked": "red", "fruitless": "yellow", "moved": "bold green", "other": "blue", "idle": "dim", "opens": "cyan", "closes": "cyan",
     "ends": "cyan", "fails": "bold red", "unfinished": "bold magenta", "waits": "magenta", "answered": "bold green",
-    "unanswered": "bold red", "title": "bold", "quiet": "dim", "": "",
+    "unanswered": "bold red", "filled": "cyan", "title": "bold", "quiet": "dim", "": "",
 }
 
 

@@ -7,21 +7,23 @@ neither is known it says nothing. Draws nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..traces import Run, Trace
+from .values import Level
 
 _EVER_NS = 2**62
 _AROUND = 2**32
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """From `at_ns` on (run time), so many bytes lay in the buffer; `source` is packet or sender."""
+def load_queues(trace: Trace, run: Run, sockets: Iterable[int]) -> dict[int, tuple[Level, ...]]:
+    """Return the levels of those of some sockets of which it is known what came to them.
 
-    at_ns: int
-    queued_bytes: int
-    source: str
+    Raises:
+        TraceError: the trace is damaged.
+    """
+    known = {row["socket_id"] for row in trace.named("queue_sockets", run=run.id)}
+    found = {id_: load_queue(trace, run, id_) for id_ in sockets if id_ in known}
+    return {id_: told for id_, told in found.items() if told}
 
 
 def load_queue(trace: Trace, run: Run, socket_id: int) -> tuple[Level, ...]:

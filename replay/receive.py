@@ -13,10 +13,10 @@ from typing import Any
 
 from ..traces import Run, Trace
 from .finding import ReplayError
-from .queue import Level, load_queue
+from .queue import load_queue
 from .reading import Reader, damaged
 from .story import socket_name
-from .values import Delivery, Span, Window
+from .values import Delivery, Level, Span, Window
 
 RECEIVES = ("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into", "read", "readv", "tls_recv", "ring_recv")
 ACCEPTS = ("accept", "ring_accept")

@@ -15,6 +15,7 @@ from ..traces.report import blind_spots, command_words
 from .cputime import split_cpu
 from .density import Grid, few_calls, grid_from_calls, grid_from_levels, grid_from_scan, grid_with_folds, level_for
 from .evidence import load_model
+from .queue import load_queues
 from .reading import Reader, damaged
 from .spins import gaps_of_calls, gaps_of_grid, spins_of_calls, spins_of_grid
 from .values import KIND_INDEX, Exchange, Facts, Lane, Mark, Site, Span, Standstill, Story, Window
@@ -71,7 +72,8 @@ def load_story(
             more_sockets=more_sockets, more_threads=more_threads, calls=tuple(calls), complete=complete, more_calls=more_calls,
             standstills=still.ranked(), blocked_threads=len(still.threads), spins=spins, gaps=gaps,
             exchanges=exchanges, measured_by=measured_by, counts=reader.counts, cpu=reader.cpu(), model=load_model(trace, run),
-            names=lanes.names, usage=reader.usage(), split=split_cpu(reader),
+            names=lanes.names, usage=reader.usage(),
+            queues=load_queues(trace, run, [lane.id for lane in own_sockets]), split=split_cpu(reader),
             closings={id_: row["closed_ns"] for id_, row in reader.sockets.items() if row["closed_ns"] is not None})
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from .axis import Axis, axis_lines, counts_from_start, step_of
-from .lanes import Paint, legend, paint_client, paint_lane, pause_words, pieces, share_words
+from .lanes import Paint, legend, paint_client, paint_lane, paint_queue, pause_words, pieces, share_words
 from .listing import Entry, Listing
 from .look import Look, Page, Piece, styled
 from .values import Delivery, Exchange, Lane, Story, Window
@@ -27,6 +27,7 @@ from .words import (
     percent,
     short_count,
     signal_words,
+    size,
     started_words,
     visible,
     visible_bytes,
@@ -159,6 +160,11 @@ def _draw_story(page: Page, story: Story, axis: Axis, frame: Frame, look: Look) 
                     for lane in story.threads], _and_more(story.more_threads, "thread", "less busy"))
     add("sockets", [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), _socket_words(lane))
                     for lane in story.sockets], _and_more(story.more_sockets, "socket", "less active"))
+    most = _most_queued(story)
+    filled = [(lane, story.queues[lane.id]) for lane in story.sockets if lane.id in story.queues]
+    add("in the kernel's buffers", [
+        Row(visible(lane.name), paint_queue(told, axis, look, most, lane.closed_ns or story.end_ns), _queue_words(story, lane))
+        for lane, told in filled])
     if story.hidden_sockets:
         hidden = counted(story.hidden_sockets, "socket")
         page.line((f"  {hidden} of an event loop's own, for waking itself, not shown: --internal", styled("quiet")))
@@ -184,7 +190,16 @@ def _names(story: Story) -> list[str]:
 
 def _words(story: Story) -> list[str]:
     words = [share_words(lane, story.window) for lane in story.threads] + [_socket_words(lane) for lane in story.sockets]
+    words += [_queue_words(story, lane) for lane in story.sockets if lane.id in story.queues]
     return words + [pause_words(own) for own in _by_client(story.exchanges).values()]
+
+
+def _most_queued(story: Story) -> int:
+    return max((level.queued_bytes for told in story.queues.values() for level in told), default=0)
+
+
+def _queue_words(story: Story, lane: Lane) -> str:
+    return f"max {size(max(level.queued_bytes for level in story.queues[lane.id]))}"
 
 
 def _by_client(exchanges: Sequence[Exchange]) -> dict[str, list[Exchange]]:

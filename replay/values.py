@@ -139,6 +139,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """From `at_ns` on so many bytes lay in a socket's receive buffer; `source` is packet or sender."""
+
+    at_ns: int
+    queued_bytes: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spin:
     """Consecutive fruitless calls of one thread, counted.
 
@@ -374,6 +383,7 @@ class Story:
         signals: that came in the window, the first 10,000.
         hidden_sockets: lanes that are left out because event loops made these sockets for themselves.
         split: where its CPU time went.
+        queues: of the sockets in the lanes of which it is known: bytes in the receive buffer over the whole run, by id.
         names, closings: of every socket, by id: what to call it, and when it was closed.
     """
 
@@ -401,6 +411,7 @@ class Story:
     names: dict[int, str] = field(default_factory=dict)
     closings: dict[int, int] = field(default_factory=dict)
     usage: Usage | None = None
+    queues: dict[int, tuple[Level, ...]] = field(default_factory=dict)
     split: CpuSplit | None = None
 
     @property

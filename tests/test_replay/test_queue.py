@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
+from sockreel.replay import Look, Window, load_story, render_show, story_json
 from sockreel.replay.queue import fresh, levels, queued_at
+from sockreel.tests.synthetic import MS
+from sockreel.tests.test_replay.figures import models
+from sockreel.traces import open_trace
 
 
 def test_what_is_sent_twice_counts_once() -> None:
@@ -39,3 +46,35 @@ def test_segments_cut_and_repeated_at_will_carry_each_byte_once(pieces: list[tup
         segments.append((at, (first + offset) % 2**32, size))
         reached = max(reached, offset + size)
     assert sum(size for _, size in fresh(segments)) == reached
+
+
+def _show(path: Path, run: str, window: Window, look: Look) -> str:
+    with open_trace(path) as trace:
+        return render_show(load_story(trace, trace.find_run(run), window, resolution=look.width), None, look)
+
+
+def test_a_lane_shows_what_lay_in_the_kernel_until_it_was_read(tmp_path: Path) -> None:
+    """Six bytes for 40 us, then a hundred that nobody reads."""
+    path = models(tmp_path / "t.db")
+    page = _show(path, "nonblocking", Window(90 * MS, 270 * MS), Look(100))
+    _, _, below = page.partition("in the kernel's buffers\n")
+    lane = below.splitlines()[0]
+    assert lane.split()[:2] == ["fd", "4"] and lane.endswith("max 100 B")
+    assert re.search(r" ▁─+█+ ", lane)
+    assert "▁▂▃▄▅▆▇█ bytes in the kernel's buffer" in page
+
+
+def test_a_recorded_sender_fills_the_lane_where_no_packet_was_captured(tmp_path: Path) -> None:
+    page = _show(models(tmp_path / "t.db"), "multiplexing", Window(159 * MS, 161 * MS), Look(100, ascii=True))
+    assert page.isascii()
+    lane = page.partition("in the kernel's buffers\n")[2].splitlines()[0]
+    assert re.search(r" 8+-+ +max 6 B$", lane)
+
+
+def test_where_nobody_saw_what_came_there_is_no_such_lane(tmp_path: Path) -> None:
+    path = models(tmp_path / "t.db")
+    assert "in the kernel's buffers" not in _show(path, "blocking", Window(0, 300 * MS), Look(100))
+    with open_trace(path) as trace:
+        assert story_json(load_story(trace, trace.find_run("blocking")))["queues"] == {}
+        (told,) = story_json(load_story(trace, trace.find_run("nonblocking")))["queues"].values()
+    assert [level["queued_bytes"] for level in told] == [4, 6, 0, 100]
