@@ -65,7 +65,7 @@ def test_every_state_has_its_own_glyph(ascii_only: bool) -> None:
     glyphs = Look(ascii=ascii_only).glyphs
     signs = [sign for state in STYLES if hasattr(glyphs, state) for sign in getattr(glyphs, state)]
     signs += [*glyphs.polling, glyphs.partly_blocked, glyphs.opens_and_closes]
-    assert len(signs) == len(set(signs)) == 18
+    assert len(signs) == len(set(signs)) == 26
     assert all(cell_len(sign) == 1 for sign in signs)
 
 
