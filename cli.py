@@ -25,6 +25,7 @@ COMMANDS = {
     "show": "Draw a run as lanes over time.",
     "stats": "Count calls, times and bytes per operation and outcome.",
     "compare": "Put two runs on one axis and compare what they cost.",
+    "tell": "Tell a run as a text: a sentence for each call.",
     "explain": "Say what is wrong with a server, and which calls prove it.",
     "figure": "Draw the I/O model of a receive as textbooks do, measured.",
     "query": "Ask a trace in SQL, or by the name of a query.",
