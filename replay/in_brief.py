@@ -34,6 +34,10 @@ def _how(phases: Phases, story: Story) -> str:
     if phases.waiting.ns and phases.waiting.ns >= phases.checking.ns:
         name = brief(phases.waiting.operations[0]) if phases.waiting.operations else "waiting"
         vain = f", and made {counted(phases.checking.calls, 'fruitless call')}" if phases.checking.calls else ""
+        if phases.by_kernel.calls:
+            done = counted(phases.by_kernel.calls, "request")
+            return (f"waited for all at once, {duration(phases.waiting.ns)} in {counted(phases.waiting.calls, f'{name} call')}, "
+                    f"while the kernel did the copying of {done}")
         return f"waited for all at once, {duration(phases.waiting.ns)} in {counted(phases.waiting.calls, f'{name} call')}{vain}"
     if phases.checking.calls:
         share = percent(phases.checking.calls / story.facts.calls)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from .values import KIND_INDEX, Span, Story, moved_bytes
+from .values import KIND_INDEX, REQUESTS_THREAD, Span, Story, is_request, moved_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,14 @@ class Phases:
 
     Args:
         threads_ns: all of it together; None where it is not known for every thread.
-        waiting: in waits for readiness or a signal (select, poll, epoll, pause): they copy nothing.
+        waiting: in waits for readiness, a signal or a completion (select, poll, epoll, pause, a ring's): they copy nothing.
         checking: in calls that could not wait and found nothing.
         blocked: in calls that wait and then copy, both within one call.
         blocked_wait_ns, blocked_copy_ns: of `blocked`, where the kernel's moment of readiness is known:
             before it, and from it to the return.
         blocked_unknown_ns: of `blocked`, where it is not: both phases, not told apart.
         copying: in calls that moved data without waiting for it.
+        by_kernel: requests of a ring that moved data: the kernel waited and copied, the threads' time is not in them.
     """
 
     threads_ns: int | None
@@ -43,6 +44,7 @@ class Phases:
     blocked_copy_ns: int
     blocked_unknown_ns: int
     copying: Part
+    by_kernel: Part = Part()
 
     @property
     def known(self) -> bool:
@@ -73,20 +75,21 @@ class Phases:
 
 def phases_of(story: Story) -> Phases:
     """Return the phases of a story of a whole run."""
-    told = [call for call in story.calls if call.kind == "blocked"]
+    told = [call for call in story.calls if call.kind == "blocked" and not is_request(call.operation)]
     inside: Counter[int] = Counter()
     for call in story.calls:
         if call.parent_id is not None:
             inside[call.parent_id] += call.duration_ns
-    waits = [call for call in told if call.layer == "wait"]
-    data = [call for call in told if call.layer != "wait"]
+    waits = [call for call in told if call.layer == "wait" or call.operation == "ring_wait"]
+    data = [call for call in told if call.layer != "wait" and call.operation != "ring_wait"]
     waiting_ns = sum(max(0, call.duration_ns - inside[call.call_id]) for call in waits)
     unknown_ns = sum(call.duration_ns for call in data if call.wait_ns is None)
     wait_ns = sum(call.wait_ns or 0 for call in data)
     copy_ns = sum(call.copy_ns or 0 for call in data)
     if not story.complete:
         # The rest of what blocked is counted only: as much of it as waits for readiness took is theirs.
-        rest_ns = max(0, story.facts.blocked_ns - sum(call.duration_ns for call in told))
+        requests_ns = sum(count.total_ns for count in story.counts if is_request(count.operation))
+        rest_ns = max(0, story.facts.blocked_ns - requests_ns - sum(call.duration_ns for call in told))
         all_waits_ns = sum(count.total_ns for count in story.counts if count.layer == "wait") - _idle_looks_ns(story)
         more_waits_ns = min(rest_ns, max(0, all_waits_ns - sum(call.duration_ns for call in waits)))
         waiting_ns += more_waits_ns
@@ -98,7 +101,14 @@ def phases_of(story: Story) -> Phases:
         checking=Part(story.facts.kind_calls[fruitless], story.facts.kind_ns[fruitless], _checking(story)),
         blocked=Part(len(data), wait_ns + copy_ns + unknown_ns, _operations(data)),
         blocked_wait_ns=wait_ns, blocked_copy_ns=copy_ns, blocked_unknown_ns=unknown_ns,
-        copying=Part(*_moved(story), _copying(story)))
+        copying=Part(*_moved(story), _copying(story)), by_kernel=_by_kernel(story))
+
+
+def _by_kernel(story: Story) -> Part:
+    moved = [count for count in story.counts
+             if is_request(count.operation) and moved_bytes(count.operation, count.outcome, count.bytes)]
+    return Part(sum(count.calls for count in moved), sum(count.total_ns for count in moved),
+                tuple(sorted(count.operation for count in moved)))
 
 
 def _moved(story: Story) -> tuple[int, int]:
@@ -109,9 +119,12 @@ def _moved(story: Story) -> tuple[int, int]:
     """
     if story.complete:
         carriers = {call.call_id for call in story.calls if call.layer != "wait"}
-        moved = [call for call in story.calls if call.kind == "moved" and call.parent_id not in carriers]
+        moved = [call for call in story.calls
+                 if call.kind == "moved" and call.parent_id not in carriers and not is_request(call.operation)]
         return len(moved), sum(call.duration_ns for call in moved)
     at = KIND_INDEX["moved"]
+    if any(is_request(count.operation) for count in story.counts):
+        return 0, 0
     if story.facts.kind_calls[at] or not any(count.operation == "pause" for count in story.counts):
         return story.facts.kind_calls[at], story.facts.kind_ns[at]
     copies = [count for count in story.counts if moved_bytes(count.operation, count.outcome, count.bytes)]
@@ -152,7 +165,7 @@ def _checking(story: Story) -> tuple[str, ...]:
 def _copying(story: Story) -> tuple[str, ...]:
     found: Counter[str] = Counter()
     for count in story.counts:
-        if moved_bytes(count.operation, count.outcome, count.bytes):
+        if moved_bytes(count.operation, count.outcome, count.bytes) and not is_request(count.operation):
             found[count.operation] += count.calls
     # A receive before a send, as data goes.
     return tuple(sorted(found, key=lambda operation: (operation.startswith(("send", "write")), -found[operation])))
@@ -163,10 +176,12 @@ def _threads_ns(story: Story) -> int | None:
     ends: dict[int, tuple[int, int]] = {}
     if story.complete:
         for call in story.calls:
+            if is_request(call.operation):
+                continue
             first, last = ends.get(call.thread_id, (call.started_ns, call.ended_ns))
             ends[call.thread_id] = min(first, call.started_ns), max(last, call.ended_ns)
         return sum(last - first for first, last in ends.values()) or None
     if story.more_threads:
         return None
-    lanes = [lane.cells for lane in story.threads if lane.cells]
+    lanes = [lane.cells for lane in story.threads if lane.cells and not lane.name.startswith(REQUESTS_THREAD)]
     return sum(max(cell.end_ns for cell in cells) - min(cell.start_ns for cell in cells) for cells in lanes) or None

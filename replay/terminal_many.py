@@ -15,7 +15,7 @@ from .compare import Comparison, Figure
 from .lanes import Paint, paint_client, paint_lane, pause_words, share_words
 from .look import Look, Page, styled
 from .terminal import Frame, Row, padded
-from .values import Lane, Story
+from .values import REQUESTS_THREAD, Lane, Story
 from .words import brief, counted, duration, fit, percent, short_count, size
 
 _COLUMNS = (
@@ -65,11 +65,16 @@ def draw_many(page: Page, comparison: Comparison, look: Look) -> set[str]:
 
 
 def _busiest(story: Story) -> Lane | None:
-    return max(story.threads, key=lambda lane: sum(lane.ns), default=None)
+    return max(_own(story), key=lambda lane: sum(lane.ns), default=None)
+
+
+def _own(story: Story) -> list[Lane]:
+    """Return the lanes of the program's threads: what a ring did is the kernel's."""
+    return [lane for lane in story.threads if not lane.name.startswith(REQUESTS_THREAD)]
 
 
 def _lane_words(lane: Lane | None, story: Story) -> str:
-    threads = len(story.threads) + story.more_threads
+    threads = len(_own(story)) + story.more_threads
     several = f", {threads} threads" if threads > 1 else ""
     return ("no call" if lane is None else share_words(lane, story.window)) + several
 

@@ -84,6 +84,11 @@ def _copying(phases: Phases, look: Look) -> list[Line]:
     """Return the second phase: within the call that waited, or in one that found data there."""
     glyphs = look.glyphs
     within = phases.blocked.ns > max(phases.waiting.ns, phases.checking.ns)
+    if phases.by_kernel.calls:
+        part = phases.by_kernel
+        operations = ", ".join(brief(operation.removeprefix("ring_")) for operation in part.operations[:2])
+        words = (operations, "by the kernel,", "meanwhile", f"{short_count(part.calls)} request{'' if part.calls == 1 else 's'}")
+        return [(glyphs.moved, "moved", text) for text in words]
     if within and not phases.known:
         return [(glyphs.upright, "blocked", words) for words in ("same calls:", "not measured", "apart")]
     if within:

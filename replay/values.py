@@ -434,6 +434,15 @@ MOVING = ("recv", "send", "read", "write", "splice", "tls_recv", "tls_send", "ri
 """How the names of operations begin that move bytes."""
 
 
+REQUESTS_THREAD = "io_uring fd "
+"""How the name of a thread begins that stands for a ring: what lies on it the kernel did, many things at a time."""
+
+
+def is_request(operation: str) -> bool:
+    """Return whether an operation is one that a ring was asked for: it lasts from its submission to its completion."""
+    return operation.startswith("ring_") and operation not in ("ring_submit", "ring_wait")
+
+
 def moved_bytes(operation: str, outcome: str | None, result: int | None) -> int:
     """Return the bytes a call moved: the result of a receive or send that went well, else 0."""
     return result if outcome == "ok" and result and operation.startswith(MOVING) else 0

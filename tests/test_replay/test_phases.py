@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sockreel.replay import Comparison, Look, Story, compare_stories, comparison_json, load_story, render_compare, sentences
-from sockreel.replay.phases import Phases
+from sockreel.replay.phases import Phases, phases_of
 from sockreel.tests.synthetic import MS, US, Recording, S
 from sockreel.tests.test_replay.goldfiles import assert_like_gold
 from sockreel.tests.test_replay.scenes import models
@@ -145,3 +145,22 @@ def test_the_json_of_a_comparison_holds_the_phases(many: Comparison) -> None:
     said = comparison_json(many)["phases"]
     assert said["select"]["wait_ns"] == 160 * MS and said["select"]["waiting"]["operations"] == ("select",)
     assert said["blocking"]["blocked_unknown_ns"] == 160 * MS
+
+
+def test_what_a_ring_was_asked_for_is_the_kernels_and_not_the_threads_time(tmp_path: Path) -> None:
+    with Recording(tmp_path / "ring.db") as recording:
+        run = recording.run("ring")
+        thread, ring = run.thread(), run.thread("io_uring fd 4", native_id=0)
+        client = run.socket(5)
+        run.call(thread, "ring_submit", None, at_ns=0, duration_ns=10 * US, layer="ring")
+        run.call(ring, "ring_recv", client, at_ns=0, duration_ns=90 * MS, payload=b"hello", layer="ring")
+        run.call(ring, "ring_send", client, at_ns=91 * MS, duration_ns=1 * MS, result=5, layer="ring")
+        run.call(thread, "ring_wait", None, at_ns=1 * MS, duration_ns=99 * MS, result=2, layer="ring")
+        run.finish(100 * MS)
+    with open_trace(tmp_path / "ring.db") as trace:
+        phases = phases_of(load_story(trace, trace.find_run()))
+    assert phases.threads_ns == 100 * MS
+    assert (phases.waiting.ns, phases.waiting.operations) == (99 * MS, ("ring_wait",))
+    assert (phases.by_kernel.calls, phases.by_kernel.operations) == (2, ("ring_recv", "ring_send"))
+    assert phases.copying.calls == phases.blocked.calls == 0
+    assert phases.program_ns == 1 * MS
