@@ -140,7 +140,7 @@ class _Group:
 
     def add_fold(self, fold: Fold) -> None:
         """Count calls that have no rows."""
-        self.calls[1:] = [_shape(fold)]
+        self.calls[1:] = [shape_of_fold(fold)]
         self.exact = self.exact and fold.exact
         self._count(self.calls[-1], fold.calls, fold.in_calls_ns)
 
@@ -155,7 +155,7 @@ class _Group:
         return Entry(self.calls[0], self.calls[-1], self.count, self.in_calls_ns, what, size, payload, self.exact)
 
 
-def _shape(fold: Fold) -> Span:
+def shape_of_fold(fold: Fold) -> Span:
     """Return a fold as if it were one call: it stands for calls of which no single one is known."""
     outcome = "timeout" if fold.layer == "wait" else "would_block"
     return Span(0, fold.thread_id, fold.socket_id, fold.operation, fold.layer, outcome, "fruitless", fold.first_ns, fold.last_ns,
@@ -192,10 +192,10 @@ class _Groups:
         folds = self._folds.get(thread_id, [])
         while folds and folds[-1].first_ns < before_ns:
             fold = folds.pop()
-            (self._spin(_shape(fold)) if self._together else self._alone(fold)).add_fold(fold)
+            (self._spin(shape_of_fold(fold)) if self._together else self._alone(fold)).add_fold(fold)
 
     def _alone(self, fold: Fold) -> _Group:
-        self.lines.append(_Group(_shape(fold)))
+        self.lines.append(_Group(shape_of_fold(fold)))
         return self.lines[-1]
 
     def _spin(self, call: Span) -> _Group:

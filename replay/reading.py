@@ -218,11 +218,40 @@ class Reader:
 
     def folds(self, window: Window) -> Iterator[Fold]:
         """Yield the stretches of spins that were counted only."""
+        return (fold for fold, _, _ in self.folds_with_ids(window))
+
+    def folds_with_ids(self, window: Window) -> Iterator[tuple[Fold, int, int | None]]:
+        """Yield the same, each with the ids of its operation and its site."""
         for row in self._stream("folds_of_run", window):
             operation, layer = self._operations.get(row["operation_id"], ("?", "other"))
             site = self._sites.get(row["site_id"])
-            yield Fold(row["thread_id"], row["socket_id"], operation, layer, site, row["first_ns"], row["last_ns"], row["calls"],
-                       row["in_calls_ns"])
+            fold = Fold(row["thread_id"], row["socket_id"], operation, layer, site, row["first_ns"], row["last_ns"], row["calls"],
+                        row["in_calls_ns"])
+            yield fold, row["operation_id"], row["site_id"]
+
+    def steps(self) -> Iterator[Any]:
+        """Yield every call as the rows of steps_of_run: in the order of the tape, no more of it than stepping needs."""
+        return self.trace.iterate(named_queries()["steps_of_run"], {"run": self.run.id})
+
+    def chosen(self, calls: Iterable[int]) -> dict[int, Span]:
+        """Return calls by their ids."""
+        return {row["id"]: self._span(row) for row in self._named("calls_chosen", calls=json.dumps(list(calls)))}
+
+    def operation(self, id_: int) -> str:
+        """Return the name of an operation."""
+        return self._operations.get(id_, ("?", "other"))[0]
+
+    def outcome(self, id_: int | None) -> str:
+        """Return the name of an outcome; of a call that has none, unfinished."""
+        return "unfinished" if id_ is None else self._outcomes.get(id_, "error")
+
+    def site(self, id_: int | None) -> Site | None:
+        """Return a place in the program."""
+        return self._sites.get(id_) if id_ is not None else None
+
+    def sources(self, file: str) -> list[str]:
+        """Return the texts that the trace holds of a file of the program, the newest first."""
+        return [str(row["text"]) for row in self.trace.named("sources_of_file", file=file)]
 
     def marks(self, window: Window, step_ns: int) -> tuple[Mark, ...]:
         """Return the calls whose outcome is worth a mark, counted per `step_ns`."""
@@ -308,7 +337,7 @@ class Reader:
     def _cpu_from(self, from_ns: int | None, whole: bool = False) -> Cpu | None:
         """Return CPU time from a moment on; None: from the first look, or from each process's start on."""
         total_ns, last_ns, first_ns, exact, seen = 0, 0, MAX_ID, True, False
-        for points, started_ns, exact_here in self._cpu_points():
+        for points, started_ns, exact_here in self.cpu_points():
             base = 0 if whole else points[0][1] if from_ns is None else _cpu_at(points, from_ns, started_ns)
             total_ns += max(0, points[-1][1] - base)
             first_ns, last_ns = min(first_ns, points[0][0]), max(last_ns, points[-1][0])
@@ -340,7 +369,8 @@ class Reader:
         before_ns = known[0] + _STEPS_NS if len(known) > 1 and known[0] else 0
         return max(0, max(known) - before_ns) if known else 0
 
-    def _cpu_points(self) -> Iterator[tuple[list[tuple[int, int]], int | None, bool]]:
+    def cpu_points(self) -> Iterator[tuple[list[tuple[int, int]], int | None, bool]]:
+        """Yield of each process its CPU time at some moments, when it started, and whether that is exact (all in ns)."""
         for rows in self._samples.values():
             points = [(row["at_ns"], row["run_ns"]) for row in rows if row["run_ns"] is not None]
             exact = bool(points)

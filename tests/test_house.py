@@ -33,7 +33,7 @@ MAY_USE = {
     "front": {"click"},
     "traces": {"sqlite_utils"},
     "recorder": {"tomli", "sqlite_utils"},
-    "replay": {"rich", "pandas"},
+    "replay": {"rich", "pandas", "textual"},
     "commands": {"click", "rich"},
 }
 
