@@ -50,6 +50,7 @@ class Format:
 FORMATS = {
     one.name: one
     for one in (
+        Format("html", ".html", "a page to zoom and click in, in one file", "replay.page.html:write_html", several=True, text=False),
         Format("csv", ".csv", "every call a line, for a spreadsheet", "replay.exports.rows:write_csv", several=True),
         Format("jsonl", ".jsonl", "every call a JSON object on a line of its own", "replay.exports.rows:write_jsonl", several=True),
         Format("svg", ".svg", "a picture of the run for slides and pages", "replay.exports.timeline_svg:write_svg", several=True,

@@ -62,7 +62,8 @@ def installed(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
 def _house_files() -> set[str]:
     """Every file of the rooms that a program needs: code, SQL, workloads."""
     rooms = [path for room in ("commands", "recorder", "replay", "traces") for path in (ROOT / room).rglob("*")]
-    kept = [path for path in [*ROOT.glob("*.py"), *rooms] if path.suffix in (".py", ".sql", ".toml") and path.name != "setup.py"]
+    kinds = (".py", ".sql", ".toml", ".html", ".css", ".js")
+    kept = [path for path in [*ROOT.glob("*.py"), *rooms] if path.suffix in kinds and path.name != "setup.py"]
     return {path.relative_to(ROOT).as_posix() for path in kept} | {"py.typed"}
 
 

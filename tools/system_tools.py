@@ -13,6 +13,7 @@ import sys
 
 PACKAGES = {"strace": "strace", "curl": "curl", "nc": "netcat-openbsd", "sqlite3": "sqlite3", "tmux": "tmux"}
 PACKAGES |= {"tshark": "tshark", "tcpdump": "tcpdump"}
+PACKAGES["chromium"] = "chromium"  # opens the timeline page
 PACKAGES["redis-server"] = "redis-server"
 
 

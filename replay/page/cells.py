@@ -1,0 +1,60 @@
+"""What of a run the page gets at a time: every call where they are few, else the time per lane and cell, and the long calls.
+
+Owns where the border lies. Reads through the trace given; the arithmetic of cells is that of density.py.
+"""
+
+from __future__ import annotations
+
+from ...traces import Run, Trace
+from ..density import Grid, few_calls, grid_from_levels, grid_from_scan, level_for
+from ..reading import Reader, damaged
+from ..story import SCAN_UP_TO
+from ..values import Window
+from .calls import Cells, pack_window
+
+CALLS_AT_ONCE = 150_000
+"""So many calls of a window are sent one by one to a page that asks for windows."""
+LONG_CALLS = 20_000
+
+
+def pack_view(trace: Trace, run: Run, window: Window, columns: int, *, payload: bool, most: int = CALLS_AT_ONCE) -> bytes:
+    """Return a pack of a window that suffices to draw it.
+
+    Args:
+        trace: an open trace.
+        run: one of its runs.
+        window: run time, ns.
+        columns: that it is drawn in.
+        payload: whether the bytes that calls moved may leave the trace.
+        most: of more calls than these only the long ones are told, and cells of the rest.
+
+    Raises:
+        TraceError: the trace is damaged.
+    """
+    try:
+        reader = Reader(trace, run)
+        if not reader.extent.has_levels or reader.extent.counted <= most:
+            if reader.extent.counted <= most or reader.calls_up_to(window, SCAN_UP_TO + 1) <= SCAN_UP_TO:
+                return pack_window(trace, run, window, payload=payload)
+            grid = grid_from_scan(reader, window, max(1, window.length_ns // (4 * columns)))
+        else:
+            few = few_calls(reader, window, most)
+            if few is not None:
+                return pack_window(trace, run, window, payload=payload, ids=[call.call_id for call in few])
+            level = level_for(window, max(1, columns // 2)) or 0
+            grid = grid_from_levels(reader, window, level)
+        longest = sorted(reader.long_calls(window), key=lambda call: -call.duration_ns)
+        for call in longest[LONG_CALLS:]:
+            grid.add_call(call.thread_id, call.socket_id, call.kind, call.started_ns, call.ended_ns, call.bytes)
+    except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
+        raise damaged(trace, error) from error
+    ids = [call.call_id for call in longest[:LONG_CALLS]]
+    return pack_window(trace, run, window, payload=payload, ids=ids, cells=_cells(grid))
+
+
+def _cells(grid: Grid) -> Cells:
+    """Return a grid as lists: per lane where each cell begins (in cells from the origin), then time and calls per class."""
+    return [
+        {"lane": kind, "id": id_, "origin": grid.origin_ns, "width": grid.cell_ns, "at": (order := sorted(cells)),
+         "ns": [[cells[at][n] for at in order] for n in range(4)], "calls": [[cells[at][4 + n] for at in order] for n in range(4)]}
+        for (kind, id_), cells in grid.lanes.items()]

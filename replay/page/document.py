@@ -1,0 +1,128 @@
+"""Runs of a trace -> what the page knows of them besides their calls: names, lanes, clients, signals, CPU, the comparison.
+
+Owns the names of its keys, which the scripts of the page read. Draws nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...traces import Run, Trace
+from ..compare import Comparison, compare_stories
+from ..reading import Reader, damaged
+from ..sentences import sentences
+from ..story import load_story
+from ..values import KINDS, Story, Window
+from ..words import command_words, ending, started_words
+
+DETAIL = 400
+MOST_SOCKETS, MOST_THREADS = 8, 8
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run that a page shows, or a window of it."""
+
+    trace: Trace
+    run: Run
+    window: Window
+    title: str
+
+
+def shown_runs(runs: Sequence[tuple[Trace, Run, Window | None]]) -> list[Shown]:
+    """Return runs with the window and the name that the page gives each.
+
+    Args:
+        runs: with the window that is wanted; None is all of the run.
+    """
+    names = [run.name for _, run, _ in runs]
+    shown = []
+    for trace, run, window in runs:
+        end_ns = Reader(trace, run).end_ns
+        part = Window(0, end_ns) if window is None else Window(window.start_ns, max(window.start_ns + 1, min(window.end_ns, end_ns)))
+        title = run.name if names.count(run.name) == 1 else f"{trace.path.name}#{run.label or run.id}"
+        shown.append(Shown(trace, run, part, title))
+    return shown
+
+
+def document(runs: Sequence[Shown], *, served: bool) -> dict[str, Any]:
+    """Return what the page knows of runs before it sees a call; all times are nanoseconds since each run's start.
+
+    Args:
+        runs: one or more.
+        served: whether calls are to be asked for, window by window.
+
+    Raises:
+        TraceError: a trace is damaged.
+    """
+    stories = [
+        load_story(shown.trace, shown.run, resolution=DETAIL, max_sockets=MOST_SOCKETS, max_threads=MOST_THREADS, requests=True)
+        for shown in runs]
+    comparison = compare_stories(stories, [shown.title for shown in runs])
+    return {
+        "served": served,
+        "title": ", ".join(dict.fromkeys(shown.trace.path.name for shown in runs)),
+        "kinds": list(KINDS),
+        "runs": [_run(*one) for one in zip(runs, comparison.stories, comparison.offsets_ns, strict=True)],
+        "comparison": _comparison(comparison),
+        "sources": {str(shown.trace.path): _sources(shown) for shown in runs},
+    }
+
+
+def _run(shown: Shown, story: Story, offset_ns: int) -> dict[str, Any]:
+    try:
+        reader = Reader(shown.trace, shown.run)
+        facts = story.facts
+        return {
+            "id": shown.run.id, "name": shown.title, "from": shown.window.start_ns, "to": shown.window.end_ns, "offset": offset_ns,
+            "running": shown.run.duration_ns is None,
+            "facts": {
+                "command": command_words(facts), "directory": shown.run.directory, "python": facts.python, "core": facts.core,
+                "started": started_words(facts.started_at), "ended": ending(facts), "duration_ns": facts.duration_ns, "calls": facts.calls,
+                "lost": facts.lost, "model": story.model.name if story.model else None, "fruitless": facts.fruitless,
+                "kind_calls": list(facts.kind_calls), "kind_ns": list(facts.kind_ns), "blind_spots": list(facts.blind_spots),
+                "cpu_ns": story.cpu.ns if story.cpu else None},
+            "threads": [{"id": thread.id, "name": thread.name} for thread in reader.threads.values()],
+            "sockets": [_socket(row, story.names.get(id_, str(id_))) for id_, row in reader.sockets.items()],
+            "exchanges": [asdict(exchange) for exchange in story.exchanges], "measured_by": story.measured_by,
+            "signals": [asdict(signal) for signal in story.signals],
+            "counts": [asdict(count) for count in story.counts],
+            "cpu": _cpu(shown),
+            "trace": str(shown.trace.path),
+        }
+    except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
+        raise damaged(shown.trace, error) from error
+
+
+def _socket(row: Any, name: str) -> dict[str, Any]:
+    columns = ("id", "fd", "kind", "role", "local", "peer", "parent_id", "opened_ns", "closed_ns", "closed_by", "internal")
+    return {"name": name, **{column: row[column] for column in columns}}
+
+
+def _cpu(shown: Shown) -> list[list[list[int]]]:
+    """Return, per process, (moment, CPU time so far)."""
+    processes: dict[int, list[list[int]]] = {}
+    for row in shown.trace.named("samples_of_run", run=shown.run.id):
+        spent_ns = row["run_ns"] if row["run_ns"] is not None else (row["user_ns"] or 0) + (row["system_ns"] or 0)
+        processes.setdefault(row["process_id"], []).append([row["at_ns"], spent_ns])
+    return list(processes.values())
+
+
+def _sources(shown: Shown) -> dict[str, str]:
+    """Return the texts of the program's files; of one that changed while it ran, the last."""
+    used = {row["file"] for row in shown.trace.named("words_of_sites")}
+    return {row["file"]: row["text"] for row in shown.trace.named("page_sources") if row["file"] in used}
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "titles": list(comparison.titles), "align": comparison.align,
+        "anchor": None if comparison.anchor is None else list(comparison.anchor),
+        "figures": [{"key": figure.key, "name": figure.name, "unit": figure.unit, "values": list(figure.values)}
+                    for figure in comparison.figures],
+        "latencies": [{"client": client, "runs": [asdict(latency) for latency in latencies]} for client, latencies in comparison.latencies],
+        "phases": [{"wait_ns": phases.wait_ns, "copy_ns": phases.copy_ns, "program_ns": phases.program_ns} for phases in comparison.phases],
+        "sentences": list(sentences(comparison)),
+    }

@@ -1,0 +1,71 @@
+"use strict";
+// The tables below the timeline: what is in view, the runs, the comparison. They say in numbers what the canvas shows in colours.
+
+const Tables = (() => {
+  const {make} = Details;
+  const cell = (text, attributes = {}) => make("td", attributes, text);
+
+  function table(caption, heads, rows) {
+    const holder = make("div", {class: "scrolled", tabindex: "0", role: "region", "aria-label": visibleText(caption)});
+    const element = make("table", {}, make("caption", {}, visibleText(caption)));
+    element.append(make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", {scope: "col"}, head)))));
+    element.append(make("tbody", {}, ...rows.map(([first, ...rest]) =>
+      make("tr", {}, make("th", {scope: "row"}, visibleText(first)), ...rest.map((value) => value instanceof Node ? value : cell(visibleText(value)))))));
+    holder.append(element);
+    return holder;
+  }
+
+  /** Show the time per lane and class of what is in view. */
+  function view() {
+    const holder = document.getElementById("view-table");
+    const heads = [Words.say("lane"), Words.say("calls"), ...KINDS.map((kind) => Words.say(kind)), Words.say("outside")];
+    const rows = [];
+    for (const run of State.runs) {
+      if (!run.columns) continue;
+      const [from, to] = [State.from + State.offset(run), State.to + State.offset(run)];
+      for (const lane of run.threads) {
+        const spent = lane.spent(from, to, State.filter);
+        const calls = lane.begun(from, to, State.filter).reduce((sum, one) => sum + one, 0);
+        const outside = Math.max(0, to - from - spent.reduce((sum, one) => sum + one, 0));
+        rows.push([State.runs.length > 1 ? `${run.name} · ${lane.name}` : lane.name, Format.count(calls),
+          ...[...spent, outside].map((ns) => `${Format.percent(ns / (to - from))} · ${Format.duration(ns)}`)]);
+      }
+    }
+    holder.replaceChildren(table(`${Words.say("summary")}: ${rangeWords()}`, heads, rows.slice(0, 200)));
+  }
+
+  /** Say in words how much time is in view. */
+  function rangeWords() {
+    return Words.say("range", Format.duration(State.to - State.from), Format.moment(State.from, (State.to - State.from) / 1e3));
+  }
+
+  /** Show what is known of each run as a whole, and the comparison. */
+  function whole() {
+    const holder = document.getElementById("whole");
+    holder.replaceChildren();
+    const heads = [Words.say("run"), Words.say("program"), Words.say("model"), Words.say("calls"), ...KINDS.map((kind) => Words.say(kind)), Words.say("cpu"), Words.say("ended")];
+    holder.append(table(Words.say("runs_table"), heads, State.runs.map(({name, known: {facts}}) => [
+      name, facts.command, facts.model ?? "–", Format.count(facts.calls) + (facts.lost ? ` (${Words.say("lost")}: ${Format.count(facts.lost)})` : ""),
+      ...facts.kind_ns.map((ns, kind) => `${Format.duration(ns)} · ${Format.count(facts.kind_calls[kind])}`),
+      facts.cpu_ns === null ? "–" : Format.duration(facts.cpu_ns), facts.ended])));
+    for (const {name, known} of State.runs) {
+      if (!known.facts.blind_spots.length) continue;
+      holder.append(make("h3", {}, `${Words.say("blind")} · ${visibleText(name)}`),
+        make("ul", {lang: "en"}, ...known.facts.blind_spots.map((text) => make("li", {}, visibleText(text)))));
+    }
+    if (State.runs.length > 1) compared(holder, State.doc.comparison);
+  }
+
+  function compared(holder, comparison) {
+    holder.append(table(Words.say("comparison"), ["", ...comparison.titles.map(visibleText)], comparison.figures.map((figure) =>
+      [(Words.say("figure_names") ?? {})[figure.key] ?? figure.name, ...figure.values.map((value) => Format.figure(value, figure.unit))])));
+    if (comparison.latencies.length) {
+      holder.append(table(Words.say("latencies"), [Words.say("clients"), ...comparison.titles.map(visibleText)], comparison.latencies.map(({client, runs}) =>
+        [client, ...runs.map((one) => one.median_ns === null ? `0 / ${one.asked}`
+          : `${one.answers} / ${one.asked} · ${Words.say("median")} ${Format.duration(one.median_ns)} · ${Words.say("worst")} ${Format.duration(one.max_ns)}`)])));
+    }
+    holder.append(make("ul", {class: "sentences", lang: "en"}, ...comparison.sentences.map((sentence) => make("li", {}, visibleText(sentence)))));
+  }
+
+  return {view, whole, rangeWords};
+})();
