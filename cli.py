@@ -30,6 +30,7 @@ COMMANDS = {
     "tell": "Tell a run as a text: a sentence for each call.",
     "query": "Ask a trace in SQL, or by the name of a query.",
     "export": "Take a run elsewhere, in a format of another program.",
+    "import": "Bring packets that were captured elsewhere into a trace.",
     "check": "Say whether a trace is whole.",
     "verify": "Record a program under strace, too, and compare.",
     "recover": "Finish a trace whose recorder died.",

@@ -7,8 +7,10 @@ addresses may come again; a new SYN tells where the next life begins. Knows sock
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from ...traces.packet_rows import MovingCall, SocketRow
 from .streams import Stream
@@ -18,6 +20,7 @@ _COPIES = ("duplicated", "inherited", "passed")
 _FOREVER = 1 << 62
 _SLACK_NS = 1_000_000
 _ANY_HOSTS = (bytes(4), bytes(16))
+_MOST_AT_ONCE = 16  # sends of one size to one address that may overlap
 _MOST_KNOWN_PAIRS = 65536
 
 
@@ -185,7 +188,9 @@ class Endpoints:
         found = self._of_datagram(segment.source, segment.destination, at_ns)
         if found is not None:
             return found
-        for started_ns, ended_ns, life in self._unbound.get((segment.destination, segment.payload_bytes), ()):
+        sends = self._unbound.get((segment.destination, segment.payload_bytes), ())
+        after = bisect_right(sends, at_ns + _SLACK_NS, key=itemgetter(0))
+        for started_ns, ended_ns, life in sends[max(0, after - _MOST_AT_ONCE) : after]:
             if started_ns - _SLACK_NS <= at_ns <= ended_ns + _SLACK_NS:
                 # From now on it has a port, by which what comes for it is known as well.
                 self._locals.setdefault(b"udp" + segment.source, []).append(life)

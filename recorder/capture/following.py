@@ -18,7 +18,7 @@ from .wire import packed_address
 
 _PEEK, _OUT_OF_BAND, _WAIT_ALL = 2, 1, 0x100
 _SLACK_NS = 1_000_000  # clocks of two kinds, and captures in microseconds
-_FAR = 1000  # datagrams that may have been thrown away by the kernel between two that were read
+_FAR = 200  # datagrams that may have been thrown away by the kernel between two that were read
 _WHOLE_OR_NOTHING = ("send", "sendto", "sendmsg", "write", "writev")
 
 
@@ -39,6 +39,7 @@ class _Walk:
     place: int | None = 0  # of the next byte in `stream`; None: calls and packets have lost each other
     moved: int = 0  # all that calls moved so far
     first: int = 0  # see Stream.carriers
+    calls: int = 0
     datagram: int = 0
 
 
@@ -131,7 +132,9 @@ class _Follower:
         if walk.place is not None:
             start, end = walk.place, walk.place + size
             at_ns = stream.arrived_ns(end - 1 if call.flags & _WAIT_ALL else start)
-            if (at_ns is not None and call.ended_ns is not None and at_ns > call.ended_ns + _SLACK_NS) or start >= stream.whole > 0:
+            walk.calls += 1
+            is_early = at_ns is not None and call.ended_ns is not None and at_ns > call.ended_ns + _SLACK_NS
+            if is_early or start >= stream.whole > 0 or stream.is_tangled(walk.calls):
                 self._give_up(walk, stream)
                 return
             self.pairs.ready(call, at_ns)
@@ -186,7 +189,8 @@ class _Follower:
             start, end = walk.place, walk.place + call.result
             walk.first, found = stream.carriers(start, end, walk.first)
             carriers = list(found)
-            if any(at_ns < call.started_ns - _SLACK_NS for _, at_ns in carriers[:1]):
+            walk.calls += 1
+            if stream.is_tangled(walk.calls) or any(at_ns < call.started_ns - _SLACK_NS for _, at_ns in carriers[:1]):
                 self._give_up(walk, stream)
                 return
             for packet, _ in carriers:

@@ -18,6 +18,7 @@ from .wire import FIN, SYN, Segment
 _WRAP = 1 << 32
 _HALF = 1 << 31
 _MOST_JUMP = 1 << 30  # an acknowledgement farther away is nonsense
+_FREE_STEPS = 1_000_000
 UNKNOWN = -1
 
 
@@ -37,6 +38,7 @@ class Stream:
         self._ends, self._times = array("q"), array("q")  # whole reached this place at that time
         self._starts, self._stops, self._packets, self._seen = array("q"), array("q"), array("q"), array("q")
         self._in_order = True
+        self.steps = 0  # what looking for carriers has taken
 
     def add(self, segment: Segment, at_ns: int, packet: int) -> None:
         """Take a segment that travelled in this direction.
@@ -107,6 +109,10 @@ class Stream:
             return None
         return self._times[index]
 
+    def is_tangled(self, calls: int) -> bool:
+        """Say whether so many segments lie upon each other that looking for carriers, so far of `calls` calls, takes too long."""
+        return self.steps > _FREE_STEPS + 20 * (calls + len(self._starts))
+
     def sort(self) -> None:
         """Put the segments in the order of their places, before `Reader` looks for them."""
         if self._in_order:
@@ -132,6 +138,7 @@ class Stream:
 
     def _overlapping(self, index: int, start: int, end: int) -> Iterator[tuple[int, int]]:
         while index < len(self._starts) and self._starts[index] < end:
+            self.steps += 1
             if self._stops[index] > start:
                 yield self._packets[index], self._seen[index]
             index += 1
