@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .store import named_queries, translated_errors
 
@@ -35,8 +35,7 @@ class StreamSocket:
     opened_ns: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """A call that moved bytes of a stream one way.
 
     Args:
@@ -93,14 +92,12 @@ class Sending:
         self._run_many("INSERT INTO temp.ways VALUES (?, ?)", ways)
 
     def given(self) -> Iterator[Transfer]:
-        """Yield sends by direction, each in the order of their starts."""
-        for direction, id_, started_ns, ended_ns, size, flags, data in self._iterate("bytes_given"):
-            yield Transfer(direction, id_, started_ns, ended_ns, size, flags or 0, None, data or b"")
+        """Return sends by direction, each in the order of their starts."""
+        return map(Transfer._make, self._iterate("bytes_given"))
 
     def taken(self) -> Iterator[Transfer]:
-        """Yield receives by direction, each in the order of their returns."""
-        for direction, id_, started_ns, ended_ns, size, flags, ready_ns, data in self._iterate("bytes_taken"):
-            yield Transfer(direction, id_, started_ns, ended_ns, size, flags or 0, ready_ns, data or b"")
+        """Return receives by direction, each in the order of their returns."""
+        return map(Transfer._make, self._iterate("bytes_taken"))
 
     def write(self, found: Iterable[tuple[int, list[int], int | None]]) -> None:
         """Write what was found: (receive's call id, ids of the sends it read, ready_ns or None), not yet committed."""

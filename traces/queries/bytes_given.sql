@@ -1,6 +1,7 @@
 -- Per direction of a stream, in order: calls that gave bytes to the kernel, and those of which nobody knows how many they moved.
 SELECT e.gives AS direction, c.id, c.started_ns, c.started_ns + c.duration_ns AS ended_ns,
-  CASE WHEN w.way = 'send' AND c.outcome_id = 2 THEN c.result END AS bytes, c.flags, substr(b.data, 1, 16) AS data
+  CASE WHEN w.way = 'send' AND c.outcome_id = 2 THEN c.result END AS bytes,
+  coalesce(c.flags, 0) AS flags, NULL AS ready_ns, coalesce(substr(b.data, 1, 16), x'') AS data
 FROM calls c
 JOIN temp.ends e ON e.socket_id = c.socket_id
 JOIN temp.ways w ON w.operation_id = c.operation_id

@@ -1,6 +1,7 @@
 -- Per direction of a stream, in order: receives that took bytes from the kernel, and calls of which nobody knows how many.
 SELECT e.takes AS direction, c.id, c.started_ns, c.started_ns + c.duration_ns AS ended_ns,
-  CASE WHEN w.way = 'receive' THEN c.result END AS bytes, c.flags, c.ready_ns, substr(b.data, 1, 16) AS data
+  CASE WHEN w.way = 'receive' THEN c.result END AS bytes,
+  coalesce(c.flags, 0) AS flags, c.ready_ns, coalesce(substr(b.data, 1, 16), x'') AS data
 FROM calls c
 JOIN temp.ends e ON e.socket_id = c.socket_id
 JOIN temp.ways w ON w.operation_id = c.operation_id
