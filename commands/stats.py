@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ KEYS = ["time", "calls", "min", "median", "p99", "max", "bytes", "operation", "o
 @click.argument("trace", metavar="FILE[#RUN]")
 @click.option("--sort", "key", type=click.Choice(KEYS), default="time", show_default=True, help="Column to sort by.")
 @click.option("--by", "by", type=click.Choice(["process"]), help="Keep the processes of the run apart.")
+@click.option("--phases", is_flag=True, help="Tell the wait of receives from their wake-up and copy; reads all calls.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, times in nanoseconds.")
-def command(trace: str, key: str, by: str | None, as_json: bool) -> None:
+def command(trace: str, key: str, by: str | None, phases: bool, as_json: bool) -> None:
     """Count a run's calls, their time and bytes, per operation and outcome.
 
     FILE alone means its last run; FILE#LABEL or FILE#ID names one. time is the wall time spent in the calls, waiting
@@ -33,9 +35,11 @@ def command(trace: str, key: str, by: str | None, as_json: bool) -> None:
       sockreel stats lab.db#nonblocking
       sockreel stats lab.db#blocking --sort calls
       sockreel stats lab.db --by process --json
+      sockreel stats lab.db#blocking --phases
     """
     from ..replay import load_cpu, load_model
     from ..traces import split_reference
+    from ..traces.phased import phased
     from ..traces.report import sort_tallies, statistics
 
     file, selector = split_reference(trace)
@@ -44,18 +48,22 @@ def command(trace: str, key: str, by: str | None, as_json: bool) -> None:
         figures = statistics(opened, run, by_process=by == "process")
         model = load_model(opened, run)
         split = load_cpu(opened, run)
+        found = phased(opened, run) if phases else []
     tallies = sort_tallies(figures.tallies, key)
     if as_json:
         from ._screen import print_json
 
-        print_json(_object(figures, tallies, model, split))
-    else:
-        _print(figures, tallies, model, split)
+        told = {"phases": [asdict(row) for row in found]} if phases else {}
+        print_json(_object(figures, tallies, model, split) | told)
+        return
+    _print(figures, tallies, model, split)
+    if phases:
+        from ._phases import print_phases
+
+        print_phases(found)
 
 
 def _object(figures: Statistics, tallies: list[Tally], model: RunModel, split: CpuSplit) -> dict[str, Any]:
-    from dataclasses import asdict
-
     from ..replay import model_json
     from ..traces.report import blind_spots
 

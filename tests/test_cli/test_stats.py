@@ -126,3 +126,32 @@ def test_the_table_fits_into_80_columns(lab: Path, sockreel: CommandLine, monkey
     lines = sockreel("stats", f"{lab}#nonblocking").out.splitlines()
     assert max(len(line) for line in lines if "at the end" not in line) <= 80
     assert len(lines) > 8
+
+
+def _phased(path: Path) -> Path:
+    with Recording(path) as recording:
+        run = recording.run()
+        thread, socket = run.thread(), run.socket(4)
+        run.call(thread, "recv", socket, at_ns=1 * MS, duration_ns=50 * MS + 40 * US, result=5, ready_ns=51 * MS, ready_source="kernel")
+        run.call(thread, "recv", socket, at_ns=200 * MS, duration_ns=20 * US, result=5, ready_ns=150 * MS, ready_source="kernel")
+        run.call(thread, "recv", socket, at_ns=300 * MS, duration_ns=20 * US, result=5)
+        run.finish(1 * S)
+    return path
+
+
+def test_phases_are_added_up_where_they_are_known_and_said_to_be_unknown_where_not(tmp_path: Path, sockreel: CommandLine) -> None:
+    path = _phased(tmp_path / "t.db")
+    known, unknown = sockreel("stats", path, "--phases", "--json").json["phases"]
+    assert known == {
+        "operation": "recv", "source": "kernel", "calls": 2, "total_ns": 50 * MS + 60 * US, "wait_ns": 50 * MS, "longest_wait_ns": 50 * MS,
+        "copy_ns": 60 * US, "lay_there": 1, "longest_sat_ns": 50 * MS,
+    }  # fmt: skip
+    assert (unknown["source"], unknown["calls"], unknown["wait_ns"], unknown["lay_there"]) == (None, 1, None, 0)
+    page = sockreel("stats", path, "--phases").out
+    assert "of 1 receive it is not known when the data was ready" in page
+    assert " ".join(page.split()).count("recv kernel 2 50.0 ms 50.0 ms 60.0 µs 30.0 µs 1 50.0 ms") == 1
+    assert "phases" not in sockreel("stats", path, "--json").json
+
+
+def test_without_any_ready_time_the_way_to_get_them_is_told(lab: Path, sockreel: CommandLine) -> None:
+    assert "record with --kernel-times" in sockreel("stats", f"{lab}#nonblocking", "--phases").out
