@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import SockreelError
@@ -131,19 +131,7 @@ def run_lab(servers: Sequence[Server], workload: Workload, base: Settings, say: 
     """
     existing = base.existing
     for server in servers:
-        settings = Settings(
-            output=base.output,
-            existing=existing,
-            label=server.name,
-            model=server.model,
-            payload_bytes=base.payload_bytes,
-            workload=workload,
-            silent=True,
-            fold=base.fold,
-            max_size_bytes=base.max_size_bytes,
-            packets=base.packets,
-            packet_ring_bytes=base.packet_ring_bytes,
-        )
+        settings = replace(base, existing=existing, label=server.name, model=server.model, workload=workload, silent=True)
         command = Command((sys.executable, str(server.script), "127.0.0.1", "0"), server.name)
         yield server, record(command, settings, say)
         existing = "append"

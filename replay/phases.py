@@ -29,11 +29,12 @@ class Phases:
         waiting: in waits for readiness, a signal or a completion (select, poll, epoll, pause, a ring's): they copy nothing.
         checking: in calls that could not wait and found nothing.
         blocked: in calls that wait and then copy, both within one call.
-        blocked_wait_ns, blocked_copy_ns: of `blocked`, where the kernel's moment of readiness is known:
-            before it, and from it to the return.
+        blocked_wait_ns, blocked_copy_ns: of `blocked`, where the moment of readiness is known: before it, and from it
+            to the return. A call that moved no bytes (an accept, the end of a stream) only waited.
         blocked_unknown_ns: of `blocked`, where it is not: both phases, not told apart.
         copying: in calls that moved data without waiting for it.
         by_kernel: requests of a ring that moved data: the kernel waited and copied, the threads' time is not in them.
+        unmeasured: how many of `blocked` received, and it is not known when their data was ready.
     """
 
     threads_ns: int | None
@@ -45,11 +46,12 @@ class Phases:
     blocked_unknown_ns: int
     copying: Part
     by_kernel: Part = Part()
+    unmeasured: int = 0
 
     @property
     def known(self) -> bool:
-        """Whether both phases of every blocked call are told apart."""
-        return self.blocked_unknown_ns == 0
+        """Whether both phases are told apart for every receive that blocked; a send's are not, and are small where it did not wait."""
+        return self.unmeasured == 0 and self.blocked_unknown_ns * 100 <= self.blocked.ns
 
     @property
     def wait_ns(self) -> int:
@@ -83,9 +85,11 @@ def phases_of(story: Story) -> Phases:
     waits = [call for call in told if call.layer == "wait" or call.operation == "ring_wait"]
     data = [call for call in told if call.layer != "wait" and call.operation != "ring_wait"]
     waiting_ns = sum(max(0, call.duration_ns - inside[call.call_id]) for call in waits)
-    unknown_ns = sum(call.duration_ns for call in data if call.wait_ns is None)
-    wait_ns = sum(call.wait_ns or 0 for call in data)
+    # An accept, a connect and the end of a stream wait and copy nothing: only of what moved bytes a second phase is missing.
+    unknown_ns = sum(call.duration_ns for call in data if call.wait_ns is None and call.bytes)
+    wait_ns = sum(call.wait_ns if call.wait_ns is not None else 0 if call.bytes else call.duration_ns for call in data)
     copy_ns = sum(call.copy_ns or 0 for call in data)
+    unmeasured = sum(1 for call in data if call.wait_ns is None and call.bytes and not call.operation.startswith(("send", "write")))
     if not story.complete:
         # The rest of what blocked is counted only: as much of it as waits for readiness took is theirs.
         requests_ns = sum(count.total_ns for count in story.counts if is_request(count.operation))
@@ -94,6 +98,7 @@ def phases_of(story: Story) -> Phases:
         more_waits_ns = min(rest_ns, max(0, all_waits_ns - sum(call.duration_ns for call in waits)))
         waiting_ns += more_waits_ns
         unknown_ns += rest_ns - more_waits_ns
+        unmeasured += rest_ns > more_waits_ns
     fruitless = KIND_INDEX["fruitless"]
     return Phases(
         threads_ns=_threads_ns(story),
@@ -101,7 +106,7 @@ def phases_of(story: Story) -> Phases:
         checking=Part(story.facts.kind_calls[fruitless], story.facts.kind_ns[fruitless], _checking(story)),
         blocked=Part(len(data), wait_ns + copy_ns + unknown_ns, _operations(data)),
         blocked_wait_ns=wait_ns, blocked_copy_ns=copy_ns, blocked_unknown_ns=unknown_ns,
-        copying=Part(*_moved(story), _copying(story)), by_kernel=_by_kernel(story))
+        copying=Part(*_moved(story), _copying(story)), by_kernel=_by_kernel(story), unmeasured=unmeasured)
 
 
 def _by_kernel(story: Story) -> Part:

@@ -164,3 +164,18 @@ def test_what_a_ring_was_asked_for_is_the_kernels_and_not_the_threads_time(tmp_p
     assert (phases.by_kernel.calls, phases.by_kernel.operations) == (2, ("ring_recv", "ring_send"))
     assert phases.copying.calls == phases.blocked.calls == 0
     assert phases.program_ns == 1 * MS
+
+
+def test_accepts_and_ends_of_streams_only_wait_and_a_short_send_does_not_hide_what_receives_did(tmp_path: Path) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run()
+        thread, listener, socket = run.thread(), run.socket(3), run.socket(4)
+        run.call(thread, "accept", listener, at_ns=0, duration_ns=100 * MS, result=socket)
+        run.call(thread, "recv", socket, at_ns=100 * MS, duration_ns=50 * MS, result=5, ready_ns=149 * MS, ready_source="kernel")
+        run.call(thread, "sendall", socket, at_ns=150 * MS, duration_ns=1 * MS, result=5)
+        run.call(thread, "recv", socket, at_ns=151 * MS, duration_ns=20 * MS, outcome="eof", result=0)
+        run.finish(1 * S)
+    story = told(tmp_path, "calls")
+    (found,) = compare_stories([story]).phases
+    assert found.known
+    assert (found.blocked_wait_ns, found.blocked_copy_ns, found.blocked_unknown_ns) == (169 * MS, 1 * MS, 1 * MS)
