@@ -20,6 +20,7 @@ Source = Literal["calls", "kernel", "packet", "sender", "client", "signal", "non
 State = Literal["wait", "copy", "blocked", "polls", "free", "unknown"]
 MODELS = {"blocking": "6.1", "nonblocking": "6.2", "multiplexing": "6.3", "signal-driven": "6.4", "asynchronous": "6.5"}
 _SLEEPS_NS = 500_000
+_EVER_NS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,30 @@ def draw_up(receive: Receive) -> Figure:
     """Return the figure of a receive, in the shape of the model that it came by."""
     model, build = _shape(receive)
     rows = build(receive)
+    _in_order(rows)
     steps = _with_queue(receive, rows.steps)
     return Figure(model, MODELS[model], receive, rows.origin_ns, steps, tuple(rows.phases), (*rows.notes, *_notes(receive, model)))
+
+
+def _in_order(rows: _Rows) -> None:
+    """Move each moment in the kernel to where its time puts it: data may come while a poll is still on its way back."""
+    order = list(range(len(rows.steps)))
+    for number, step in enumerate(rows.steps):
+        if not step.told or step.at_ns is None:
+            continue
+        place = order.index(number)
+        # Untimed rows stay with the one before them; a row that stands rightly is left where it is.
+        later = next((at for at, other in enumerate(order[:place]) if (rows.steps[other].at_ns or -1) > step.at_ns), None)
+        if later is not None:
+            order.insert(later, order.pop(place))
+    places = {number: place for place, number in enumerate(order)}
+    steps = [rows.steps[number] for number in order]
+    for place, step in enumerate(steps):
+        if step.told and place:
+            steps[place] = replace(step, inside=steps[place - 1].inside)
+    rows.steps = steps
+    rows.phases = [replace(phase, first=places[phase.first], last=places[phase.last]) for phase in rows.phases
+                   if places[phase.first] <= places[phase.last]]
 
 
 @dataclass(slots=True)
@@ -173,13 +196,23 @@ def _inside(rows: _Rows) -> bool:
     return bool(rows.steps) and rows.steps[-1].inside
 
 
-def _moving(rows: _Rows, receive: Receive, arrow: Say | None) -> tuple[int, int]:
-    """Add the call that gets the data, its return, and what the program does then; return the places of the first two."""
-    call = receive.call
-    begun = rows.add("call", call.started_ns, "calls", program=_name(call), wire=arrow, kernel=Say(f"copy {_noun(receive)}"),
-                     inside=True, call_id=call.call_id)
-    done = _return(rows, receive)
-    return begun, done
+def _moving(rows: _Rows, receive: Receive, before_ns: int) -> tuple[int, int, int]:
+    """Add the moment of the data where it lies behind `before_ns`, the call that gets it, its return, and what follows.
+
+    Returns:
+        The places of that moment (-1: it has its row already), of the call and of its return.
+    """
+    call, ready = receive.call, -1
+    behind = call.ready_ns is None or call.ready_ns > before_ns
+    inside = call.ready_ns is not None and call.ready_ns > call.started_ns
+    if behind and not inside:
+        ready = _ready(rows, receive, call.ended_ns)
+    begun = rows.add("call", call.started_ns, "calls", program=_name(call), wire=Say("system call"), inside=True, call_id=call.call_id,
+                     kernel=Say("looks") if inside else Say(f"copy {_noun(receive)}"))
+    if inside:
+        ready = _ready(rows, receive, call.ended_ns)
+        rows.add("kernel", None, "none", kernel=Say(f"copy {_noun(receive)}"), inside=True)
+    return ready, begun, _return(rows, receive)
 
 
 def _in_call(rows: _Rows, call: Span, begun: int, last: int) -> None:
@@ -196,7 +229,8 @@ def _return(rows: _Rows, receive: Receive) -> int:
     if call.unfinished:
         return rows.add("program", None, "none", program=Say("never returned"), caption=None, call_id=call.call_id)
     if call.outcome == "ok":
-        words = Say("return connection") if receive.accepts else Say("return ok", (f"{call.result or 0:,}",))
+        words = Say("return connection") if receive.accepts else Say("return ok")
+        took = took if receive.accepts else Say("brought", (f"{call.result or 0:,}", duration(call.duration_ns)))
         kernel = Say("connection handed over" if receive.accepts else "copy complete")
     else:
         words, kernel = Say("return", (call.outcome or "?",)), None
@@ -249,8 +283,7 @@ def _nonblocking(receive: Receive) -> _Rows:
                      wire=Say("would block"), kernel=Say(f"no {_noun(receive)} ready"), queued=0)
         if shown == 2:
             _poll(rows, receive, polls.last)
-    ready = _ready(rows, receive, call.ended_ns)
-    begun, last = _moving(rows, receive, Say("system call"))
+    ready, begun, last = _moving(rows, receive, -1)
     rows.phase("program", 0 if polls else begun, begun, "polls", Say("polls", (call.operation,)),
                call.started_ns - rows.origin_ns) if polls else None
     _after_ready(rows, receive, ready, begun, last)
@@ -288,7 +321,10 @@ def _after_ready(rows: _Rows, receive: Receive, ready: int, begun: int, last: in
             rows.phase("kernel", ready, begun, "free", Say("lies there"), call.started_ns - call.ready_ns)
     if not call.unfinished:
         waited = call.kind == "blocked"
-        rows.phase("kernel", begun, last, "unknown" if waited else "copy", Say("wait or copy" if waited else "copy"), call.duration_ns)
+        inside = call.ready_ns is not None and call.ready_ns > call.started_ns
+        waited = waited and not inside
+        rows.phase("kernel", max(begun, ready), last, "unknown" if waited else "copy", Say("wait or copy" if waited else "copy"),
+                   (call.copy_ns or 0) if inside else call.duration_ns)
 
 
 def _multiplexing(receive: Receive) -> _Rows:
@@ -301,16 +337,16 @@ def _multiplexing(receive: Receive) -> _Rows:
     first = rows.add("call", wait.started_ns, "calls", program=_name(wait), wire=Say("system call"),
                      kernel=Say(f"no {_noun(receive)} ready") if wait.kind == "blocked" and not there else None, inside=True,
                      call_id=wait.call_id)
-    late = call.ready_ns is not None and call.ready_ns > wait.ended_ns
-    if not there and not late:
+    # Of several segments that were read at once the kernel's stamp is the last one's: it may lie behind the wait.
+    known_ns = wait.ended_ns if call.ready_ns is None else call.ready_ns
+    if not there and known_ns <= wait.ended_ns:
         ready = _ready(rows, receive, wait.ended_ns)
-    back = rows.add("return", wait.ended_ns, "calls", wire=Say("readable", (f"{wait.result or 0:,}",)),
-                    caption=Say("after", (duration(wait.duration_ns),)), call_id=wait.call_id)
-    if late:
-        ready = _ready(rows, receive, call.ended_ns)
+    back = rows.add("return", wait.ended_ns, "calls", wire=Say("readable"),
+                    caption=Say("ready in", (f"{wait.result or 0:,}", duration(wait.duration_ns))), call_id=wait.call_id)
     if receive.served_first:
         rows.add("program", None, "none", program=Say("serves others", (f"{receive.served_first:,}",)))
-    begun, last = _moving(rows, receive, Say("system call"))
+    later, begun, last = _moving(rows, receive, max(known_ns, wait.ended_ns) if ready >= 0 else -1)
+    ready = max(ready, later)
     rows.phase("program", first, back, "blocked", Say("blocked in", (wait.operation,)), wait.duration_ns)
     _in_call(rows, call, begun, last)
     _after_ready(rows, receive, ready, begun, last)
@@ -336,7 +372,7 @@ def _signal_driven(receive: Receive) -> _Rows:
     ready = _ready(rows, receive, signal.started_ns)
     handler = rows.add("return", signal.started_ns, "signal", program=Say("handler" if signal.via != "sigwait" else "took signal"),
                        wire=Say("delivers", (signal.signal,)))
-    begun, last = _moving(rows, receive, Say("system call"))
+    _, begun, last = _moving(rows, receive, _EVER_NS)
     rows.phase("program", goes, handler, "free", Say("pause for all" if pause is not None else "goes on"),
                signal.started_ns - begun_ns if pause is not None else None)
     _in_call(rows, call, begun, last)
@@ -363,9 +399,11 @@ def _asynchronous(receive: Receive) -> _Rows:
     if call.unfinished:
         last = rows.add("program", None, "none", program=Say("never completed"), call_id=call.call_id)
     else:
-        done = Say("completes connection") if receive.accepts else Say("completes", (f"{call.result or 0:,}",))
+        done = Say("completes connection" if receive.accepts else "completes")
+        took = duration(call.duration_ns)
+        brought = Say("after", (took,)) if receive.accepts else Say("brought", (f"{call.result or 0:,}", took))
         last = rows.add("return", call.ended_ns, "calls", wire=done, kernel=Say("copy complete"),
-                        caption=Say("after", (duration(call.duration_ns),)), call_id=call.call_id,
+                        caption=brought, call_id=call.call_id,
                         program=Say("taken by", (taken.operation,)) if taken is not None else None)
         rows.add("program", None, "none", program=Say("process"))
     rows.phase("program", goes, last, "free", Say("not in call"), None if call.unfinished else call.duration_ns)

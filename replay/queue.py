@@ -70,7 +70,8 @@ def levels(arrivals: Iterable[tuple[int, int]], reads: Iterable[tuple[int, int]]
     A read that is seen before its data (its packet was stamped late, its send has not returned) takes the
     level below zero for a moment: it is told as empty, and made up for by what comes.
     """
-    events = sorted([(at_ns, size) for at_ns, size in arrivals] + [(at_ns, -size) for at_ns, size in reads])
+    # What comes at the moment of a read came before it.
+    events = sorted([*arrivals, *((at_ns, -size) for at_ns, size in reads)], key=lambda event: (event[0], -event[1]))
     told: list[Level] = []
     queued = 0
     for at_ns, change in events:
@@ -79,6 +80,14 @@ def levels(arrivals: Iterable[tuple[int, int]], reads: Iterable[tuple[int, int]]
             told.pop()
         told.append(Level(at_ns, max(0, queued), source))
     return tuple(told)
+
+
+def filled_ns(told: tuple[Level, ...], after_ns: int, until_ns: int) -> int | None:
+    """Return when captured packets had filled a buffer that a read at `after_ns` may have emptied; None where that is not known."""
+    at_first = queued_at(told, after_ns)
+    if at_first is None or at_first > 0 or told[0].source != "packet":
+        return None
+    return next((level.at_ns for level in told if after_ns < level.at_ns <= until_ns and level.queued_bytes > 0), None)
 
 
 def queued_at(told: tuple[Level, ...], at_ns: int) -> int | None:

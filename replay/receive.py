@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..traces import Run, Trace
 from .finding import ReplayError
-from .queue import load_queue
+from .queue import filled_ns, load_queue
 from .reading import Reader, damaged
 from .story import socket_name
 from .values import Delivery, Level, Span, Window
@@ -212,16 +212,21 @@ class _Gathering:
         signal = self._signal()
         armed = self._one("figure_armed") if signal is not None else None
         moved = self.reader.payloads([call.call_id]).get(call.call_id)
+        queue = load_queue(self.search.trace, self.search.run, call.socket_id) if call.socket_id is not None else ()
         exchanges, _ = self.reader.exchanges(requests=False)
         owner = next((found.client for found in exchanges if found.socket_id == call.socket_id), None)
         source = raw["ready_source"] if call.ready_ns is not None else None
+        if call.ready_ns is None and call.outcome == "ok" and self.operations is RECEIVES:
+            # Requests on a ring are not joined to their packets, but these tell when the buffer was no longer empty.
+            call = replace(call, ready_ns=filled_ns(queue, before.ended_ns if before else 0, call.ended_ns))
+            source = "packet" if call.ready_ns is not None else None
         name, kind = (socket_name(row, owner), str(row["kind"] or "")) if row is not None else ("", "")
         return Receive(
             call, self.search.run.name, name, kind,
             ready_source=source, client=client, n=n, sent_ns=sent_ns, polls=self._polls(before), wait=wait,
             served_first=around[0], other_waits=around[1], signal=signal, armed=armed, pause=self._pause(),
             submitted_by=self._linked(links, "submitted"), completed_by=self._linked(links, "completed"),
-            queue=load_queue(self.search.trace, self.search.run, call.socket_id) if call.socket_id is not None else (),
+            queue=queue,
             payload=moved[1] if moved else None)
 
     def _linked(self, links: Sequence[Any], kind: str) -> Span | None:

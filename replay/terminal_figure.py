@@ -220,7 +220,7 @@ class _Drawing:
         elif words:
             lines.append((_centred(words, width), "fruitless"))
         if step.caption is not None:
-            lines += [(_centred(text, width), "quiet") for text in wrap(say(step.caption, self.lang), width - 2)]
+            lines += [(_centred(text, width), "quiet") for text in wrap(say(step.caption, self.lang), width - 1)]
         return lines
 
     def _phases(self, lines: list[_Line]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -259,3 +260,40 @@ def test_colours_only_help(sockreel: CommandLine, models_file: Path, monkeypatch
     assert without.strip() == plain.strip()
     monkeypatch.setenv("NO_COLOR", "1")
     assert sockreel("figure", models_file).out == plain
+
+
+def test_data_that_came_while_a_poll_was_on_its_way_back_stands_where_its_time_puts_it(tmp_path: Path) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("slow")
+        thread, sock = run.thread(), run.socket(4)
+        common: Any = {"asked": 99, "timeout_ns": 0}
+        run.call(thread, "recv", sock, at_ns=1 * MS, duration_ns=3 * US, outcome="would_block", errno=11, **common)
+        run.call(thread, "recv", sock, at_ns=2 * MS, duration_ns=300 * US, outcome="would_block", errno=11, **common)
+        common |= {"result": 7, "ready_source": "kernel"}
+        early = run.call(thread, "recv", sock, at_ns=3 * MS, duration_ns=5 * US, ready_ns=2 * MS + 100 * US, **common)
+        late = run.call(thread, "recv", sock, at_ns=4 * MS, duration_ns=90 * US, ready_ns=4 * MS + 60 * US, **common)
+        run.finish(9 * MS)
+    with open_trace(tmp_path / "t.db") as trace:
+        first, second = _figure(trace, "slow", early), _figure(trace, "slow", late)
+    for figure in (first, second):
+        times = [step.at_ns for step in figure.steps if step.at_ns is not None]
+        assert times == sorted(times)
+    assert _phases(first) == [("wait", "wait for data", 1100 * US), ("free", "lies there", 900 * US), ("copy", "copy", 5 * US)]
+    assert _phases(second) == [("wait", "wait for data", 60 * US), ("copy", "copy", 30 * US)]
+    assert [step.kernel.key for step in second.steps if step.kernel] == ["looks", "data ready", "copy data", "copy complete"]
+
+
+def test_packets_tell_when_a_request_on_a_ring_had_its_data(tmp_path: Path) -> None:
+    """Where the recorder wrote no ready time for it."""
+    path = models(tmp_path / "t.db")
+    with Recording(path, "append") as recording:
+        recording.connection.execute("UPDATE calls SET ready_ns = NULL, ready_source = NULL WHERE operation_id = ?",
+                                     [recording.operation("ring_recv")])
+        socket, run = recording.connection.execute(
+            "SELECT socket_id, run_id FROM calls WHERE operation_id = ?", [recording.operation("ring_recv")]).fetchone()
+        recording.insert("packets", run_id=run, at_ns=150 * MS, source="127.0.0.1:50001", destination="127.0.0.1:8000", seq=1, ack=1,
+                         flags="PA", payload_bytes=6, socket_id=socket, frame=b"")
+    with open_trace(path) as trace:
+        figure = _figure(trace, "asynchronous")
+    assert (figure.call.ready_ns, figure.receive.ready_source) == (150 * MS, "packet")
+    assert _phases(figure)[0] == ("wait", "wait for data", 50 * MS)
