@@ -5,7 +5,7 @@ of its own, beside the recorder, and knows nothing of sockreel. It speaks JSON l
 integer nanoseconds, absolute ones those of CLOCK_MONOTONIC.
 
 stdin:
-    1. the workload: limit_ns, allow_remote, groups; a group: name, count (null: one client),
+    1. the workload: limit_ns, allow_remote, most_waiting (or null), server_first, groups; a group: name, count (null: one client),
        connect_ns, stagger_ns, leave, leave_after_ns, timeout_ns (or null), messages; a message:
        pattern (base64), size, at_ns (or null), after_ns, repeat, every_ns, for_ns (or
        null), piece, piece_every_ns,
@@ -16,6 +16,7 @@ stdin:
 stdout:
     per exchange: client, n, local_port, connected_ns, sent_ns, answered_ns, sent_bytes,
        answered_bytes, result (ok, wrong, none, refused, reset)
+    over (true): only those who stay are left, and wait for the server to end (where server_first)
     a complaint: error, one line that says why (some of) the workload could not be played
     last: done (true), ended_ns
 
@@ -25,6 +26,7 @@ leaves; bytes that come up to then and were not asked for make it wrong. n = 0: 
 
 from __future__ import annotations
 
+import functools
 import heapq
 import importlib.util
 import ipaddress
@@ -42,12 +44,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from ._client import Address, Client, Exchange, Script
+    from ._queue import Queue
 else:
     # Run by path with -I: its folder is not on sys.path, and had better not be.
-    spec = importlib.util.spec_from_file_location("_client", Path(__file__).with_name("_client.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    Client, Script = module.Client, module.Script
+    def beside(name):
+        """Load a file of this folder."""
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    _client = beside("_client")
+    Client, Script, Queue = _client.Client, _client.Script, beside("_queue").Queue
 
 BATCH = 64  # timers handled between two looks at the sockets
 SPARE_DESCRIPTORS = 16
@@ -67,6 +75,7 @@ class Stage:
         self.end_ns = 0
         self.alive = 0
         self.busy = 0  # clients that have neither left nor settled down to stay
+        self.server_first = self.told_over = self.all_stay = False
         self.over = False
         self.complained = False
         self.spec: dict[str, Any] | None = None
@@ -162,11 +171,36 @@ class Stage:
         self.started_ns = time.monotonic_ns()
         self.end_ns = self.started_ns + spec["limit_ns"]
         self.alive = self.busy = len(self.clients)
-        clients = iter(self.clients)
-        for group in spec["groups"]:
-            for number in range(group["count"] or 1):
-                client = next(clients)
-                client.wake(self.started_ns + group["connect_ns"] + number * group["stagger_ns"], client.connect)
+        self.server_first = bool(spec.get("server_first"))
+        self.all_stay = all(client.script.leave == "stay" for client in self.clients)
+        offsets_ns = [group["connect_ns"] + k * group["stagger_ns"] for group in spec["groups"] for k in range(group["count"] or 1)]
+        if spec.get("most_waiting"):
+            queue = Queue(spec["most_waiting"], self.family, self.address)
+            coming = sorted(zip(offsets_ns, self.clients, strict=True), key=lambda pair: pair[0], reverse=True)
+            coming[-1][1].wake(self.started_ns + coming[-1][0], functools.partial(self.admit, queue, coming, 0))
+            return
+        for offset_ns, client in zip(offsets_ns, self.clients, strict=True):
+            client.wake(self.started_ns + offset_ns, client.connect)
+
+    def admit(self, queue: Queue, coming: list[tuple[int, Client]], held_ns: int) -> None:
+        """Let one client after the other connect, as the server takes them up.
+
+        Args:
+            queue: of those whom the server has not accepted yet.
+            coming: (when, since the start; client), the next one last.
+            held_ns: so much later than planned they come by now.
+        """
+        offset_ns, client = coming.pop()
+        now_ns = time.monotonic_ns()
+        hold_ns = queue.hold_ns(now_ns)
+        if hold_ns:
+            coming.append((offset_ns, client))
+            held_ns = max(held_ns, now_ns + hold_ns - self.started_ns - offset_ns)
+        else:
+            client.connect()
+        if coming:
+            offset_ns, client = coming[-1]
+            client.wake(self.started_ns + offset_ns + held_ns, functools.partial(self.admit, queue, coming, held_ns))
 
     def timer(self, due_ns: int, client: Client, action: Callable[[], None]) -> int:
         """Arrange for an action of a client; returns the number it is known by."""
@@ -203,8 +237,13 @@ class Stage:
 
     def end_if_done(self) -> None:
         """End when nobody is left but clients who stay till the others have gone."""
-        if not self.alive or (not self.busy and any(client.script.leave != "stay" for client in self.clients)):
+        if self.alive and (self.busy or self.all_stay):
+            return
+        if not self.alive or not self.server_first:
             self.finish()
+        elif not self.told_over:
+            self.told_over = True
+            self.say(over=True)
 
     def finish(self) -> None:
         """End: every client still there reports and closes."""

@@ -23,7 +23,7 @@ from typing import Any
 from .workload import Group, Message, Workload, WorkloadError
 
 CLIENTS_SCRIPT = Path(__file__).with_name("clients.py")
-STOP_TIMEOUT_S = 3.0
+STOP_TIMEOUT_S, STOP_EACH_S = 3.0, 0.002
 _READ_BYTES = 1 << 20
 _KEPT_STDERR_BYTES = 4096
 _ADDRESS = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<host>[^:\[\]]*)):(?P<port>[0-9]{1,5})", re.ASCII)
@@ -61,12 +61,14 @@ class Crowd:
     Raises:
         WorkloadError: no process could be started for them.
 
+    `over`: only those are left who stay till the server has ended (`Workload.server_first`);
     `finished`: all is over and nothing more will come; `error`: why they could not play it, in one
     line; `ended_ns`: when they ended.
     """
 
     def __init__(self, workload: Workload, allow_remote: bool = False) -> None:
-        self.finished = False
+        self.finished = self.over = False
+        self._patience_s = STOP_TIMEOUT_S + workload.clients * STOP_EACH_S
         self.error: str | None = None
         self.ended_ns: int | None = None
         self._connected = self._done = self._stopping = False
@@ -133,15 +135,16 @@ class Crowd:
         """Return a descriptor that is readable when `poll` has something to return; -1 once finished."""
         return -1 if self._stdout.closed else self._stdout.fileno()
 
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+    def stop(self, timeout_s: float | None = None) -> None:
         """End the clients; what they still report is returned by the next `poll`.
 
         Args:
-            timeout_s: how long they may take over it before they are killed.
+            timeout_s: how long they may take over it before they are killed; None: as long as so many may need.
         """
         if self.finished:
             return
         self._stopping = True
+        timeout_s = self._patience_s if timeout_s is None else timeout_s
         self._process.terminate()
         deadline_s = time.monotonic() + timeout_s
         something = select.poll()
@@ -201,6 +204,8 @@ class Crowd:
     def _take(self, row: dict[str, Any]) -> None:
         if "error" in row:
             self.error = self.error or str(row["error"])
+        elif "over" in row:
+            self.over = True
         elif "done" in row:
             self.ended_ns = row["ended_ns"]
             self._done = True
@@ -230,7 +235,13 @@ def _address(family: str, text: str) -> dict[str, Any] | None:
 def _spec(workload: Workload, allow_remote: bool) -> dict[str, Any]:
     """Return a workload in the words of clients.py (its docstring draws them)."""
     groups = [_group_spec(group) for group in workload.groups]
-    return {"limit_ns": workload.limit_ns, "allow_remote": allow_remote, "groups": groups}
+    return {
+        "limit_ns": workload.limit_ns,
+        "allow_remote": allow_remote,
+        "most_waiting": workload.most_waiting,
+        "server_first": workload.server_first,
+        "groups": groups,
+    }
 
 
 def _group_spec(group: Group) -> dict[str, Any]:

@@ -384,10 +384,10 @@ class _Session:
             self.crowd_called = True
             crowd.connect(*self.drain.listening[0])
         self._take_exchanges(crowd)
-        if crowd.finished and not self.ended_by:
+        if (crowd.finished or crowd.over) and not self.ended_by:
             now = time.monotonic()
             self.crowd_left = self.crowd_left or now
-            if now < self.crowd_left + _GOODBYE_S:
+            if not crowd.over and now < self.crowd_left + _GOODBYE_S:
                 return  # the server is to see the last of them leave
             if crowd.error:
                 self.complaints.append(f"the workload failed: {crowd.error}")

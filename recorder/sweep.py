@@ -24,8 +24,10 @@ WORD = b"the quick brown fox\n"
 SPARE_DESCRIPTORS = 64
 
 _MS = 1_000_000
-_STAGGER_NS = 150_000  # faster than this, a full backlog drops them, and they come again after a second
-_BREATH_NS = 100 * _MS
+_STAGGER_NS = 20_000
+_MOST_WAITING = 256  # a full backlog drops whoever comes, who then comes again after a second
+_TAKING_UP_NS = 5 * _MS  # a client: more than it takes any server
+_BREATH_NS = 50 * _MS
 _PATIENCE_NS, _PATIENCE_EACH_NS = 2_000 * _MS, 1 * _MS
 _SAMPLE_S = 0.02
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -136,8 +138,8 @@ def raise_limits(clients: Sequence[int]) -> tuple[tuple[int, ...], list[str]]:
 def workload_of(clients: int, active: int, for_ns: int) -> Workload:
     """Return what the clients of a point do.
 
-    The idle ones connect first and stay. Who talks connects last, so that a first answer proves that the
-    server has taken up everybody before; then asks again and again, each time when the answer has come.
+    The idle ones connect first, no faster than the server accepts them, and stay. Who talks connects last, so
+    that a first answer proves that the server has taken up everybody before; then asks again and again, each time when the answer has come.
 
     Args:
         clients: all of them.
@@ -156,8 +158,8 @@ def workload_of(clients: int, active: int, for_ns: int) -> Workload:
 
     talk = (say(0, None, 1), say(_BREATH_NS, for_ns, 1_000_000))
     groups.append(Group(ACTIVE, active, there_ns, _STAGGER_NS, talk, "close", 0, None))
-    limit_ns = there_ns + active * _STAGGER_NS + patience_ns + _BREATH_NS + for_ns
-    return Workload("sweep", f"{clients} clients, of whom {active} talk", limit_ns, tuple(groups))
+    limit_ns = there_ns + clients * (_STAGGER_NS + _TAKING_UP_NS) + patience_ns + _BREATH_NS + for_ns
+    return Workload("sweep", f"{clients} clients, of whom {active} talk", limit_ns, tuple(groups), _MOST_WAITING, server_first=True)
 
 
 def run_point(point: Point, for_ns: int, base: Settings) -> Result:

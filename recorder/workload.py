@@ -105,12 +105,18 @@ class Group:
 
 @dataclass(frozen=True)
 class Workload:
-    """What clients do, and when; over after `limit_ns` at the latest."""
+    """What clients do, and when; over after `limit_ns` at the latest.
+
+    most_waiting: they come later than planned while so many wait to be accepted; None: they come as planned.
+    server_first: whether the server is ended while those who stay are still there.
+    """
 
     name: str
     description: str
     limit_ns: int
     groups: tuple[Group, ...]
+    most_waiting: int | None = None
+    server_first: bool = False
 
     @property
     def clients(self) -> int:

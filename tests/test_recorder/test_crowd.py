@@ -151,7 +151,7 @@ def run_script(script: Path, said: str) -> list[dict[str, object]]:
 
 
 def test_the_script_stands_alone_and_ends_when_its_parent_does(tmp_path: Path) -> None:
-    for file in ("clients.py", "_client.py"):
+    for file in ("clients.py", "_client.py", "_queue.py"):
         shutil.copy(CLIENTS_SCRIPT.with_name(file), tmp_path)
     accepted = threading.Event()
 
