@@ -24,6 +24,9 @@ from ..words import brief, counted, duration, model_words, visible
 NAMES, PLOT, WORDS, MARGIN = 190, 960, 120, 16
 ROW, BAR, GAP = 24, 15, 14
 WIDTH = MARGIN + NAMES + PLOT + WORDS + MARGIN
+LEGEND = ROW + MARGIN  # pixels at the bottom
+_HEADER = 20  # pixels a line
+_SPOTS = 3  # blind spots that are told
 _ROMAN = 7.2  # width of a letter in the size of lane names, in the fonts that come first
 
 _STYLE = """
@@ -79,12 +82,18 @@ def draw_timeline(stories: Sequence[Story]) -> str:
         parts += drawn.parts()
         top = drawn.bottom + GAP
     parts += _legend(top)
-    height = top + ROW + MARGIN
+    height = top + LEGEND
     label = escape(" and ".join(brief(story.facts.name) for story in stories))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" role="img">'
         f"<title>{label}</title><style>{escape(_STYLE)}</style><defs>{_PATTERNS}</defs>"
         f'<rect class="ground" width="{WIDTH}" height="{height}"/>{"".join(parts)}</svg>\n')
+
+
+def header_bottom(story: Story) -> int:
+    """Return where the words above the axis of the first story end, in pixels from the top."""
+    told = story.model is not None and story.model.model != "unknown"
+    return MARGIN + _HEADER * (2 + told + min(_SPOTS, len(story.facts.blind_spots)))
 
 
 class _Drawing:
@@ -102,7 +111,7 @@ class _Drawing:
         yield self._words(", ".join(part for part in told if part), "quiet")
         if story.model is not None and story.model.model != "unknown":
             yield self._words(f"Model: {model_words(story.model)}", "quiet")
-        for spot in story.facts.blind_spots[:3]:
+        for spot in story.facts.blind_spots[:_SPOTS]:
             yield self._words(f"Not seen: {brief(spot, 150)}", "quiet")
         yield from self._ruler()
         for lane in (*story.threads, *story.sockets):
@@ -111,7 +120,7 @@ class _Drawing:
             yield from self._client(client, exchanges)
 
     def _words(self, text: str, kind: str) -> str:
-        self.bottom += 20
+        self.bottom += _HEADER
         return f'<text class="{kind}" x="{MARGIN}" y="{self.bottom - 5}">{escape(text)}</text>'
 
     def _ruler(self) -> Iterator[str]:
