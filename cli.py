@@ -31,6 +31,7 @@ COMMANDS = {
     "query": "Ask a trace in SQL, or by the name of a query.",
     "export": "Take a run elsewhere, in a format of another program.",
     "import": "Bring packets that were captured elsewhere into a trace.",
+    "serve": "Show the runs of a trace as a page, over loopback.",
     "check": "Say whether a trace is whole.",
     "verify": "Record a program under strace, too, and compare.",
     "recover": "Finish a trace whose recorder died.",

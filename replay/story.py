@@ -57,7 +57,7 @@ def load_story(
         exchanges, measured_by = reader.exchanges(requests)
         still = _Standstills()
         calls, grid, complete, more_calls = _tell(reader, window, resolution, source, still)
-        lanes = _Lanes(reader, window, grid, calls, _clients(exchanges))
+        lanes = _Lanes(reader, window, grid, calls, clients_of(exchanges))
         own_threads, more_threads = lanes.threads(max_threads, threads)
         hidden = reader.internal if not internal and sockets is None else frozenset()
         own_sockets, more_sockets = lanes.sockets(max_sockets, sockets, hidden)
@@ -133,7 +133,7 @@ def _tell(reader: Reader, window: Window, resolution: int, source: Source, still
     return told, grid, False, seen - len(told)
 
 
-def _clients(exchanges: Sequence[Exchange]) -> dict[int, str]:
+def clients_of(exchanges: Sequence[Exchange]) -> dict[int, str]:
     """Return whose connection a socket is: socket id -> client."""
     return {exchange.socket_id: exchange.client for exchange in exchanges if exchange.socket_id is not None}
 

@@ -13,12 +13,15 @@ from ...traces import Run, Trace
 from ..compare import Comparison, compare_stories
 from ..reading import Reader, damaged
 from ..sentences import sentences
-from ..story import load_story
+from ..story import clients_of, load_story, socket_name
 from ..values import KINDS, Story, Window
 from ..words import command_words, ending, started_words
 
 DETAIL = 400
 MOST_SOCKETS, MOST_THREADS = 8, 8
+REQUESTS_UP_TO = 2_000_000
+"""Requests that no workload saw are gathered from all calls: of more calls than these that takes too long."""
+REQUESTS_SERVED_UP_TO = 300_000
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def document(runs: Sequence[Shown], *, served: bool) -> dict[str, Any]:
         TraceError: a trace is damaged.
     """
     stories = [
-        load_story(shown.trace, shown.run, resolution=DETAIL, max_sockets=MOST_SOCKETS, max_threads=MOST_THREADS, requests=True)
+        load_story(shown.trace, shown.run, resolution=DETAIL, max_sockets=MOST_SOCKETS, max_threads=MOST_THREADS,
+                   requests=_are_requests_told(Reader(shown.trace, shown.run), served))
         for shown in runs]
     comparison = compare_stories(stories, [shown.title for shown in runs])
     return {
@@ -69,6 +73,17 @@ def document(runs: Sequence[Shown], *, served: bool) -> dict[str, Any]:
         "comparison": _comparison(comparison),
         "sources": {str(shown.trace.path): _sources(shown) for shown in runs},
     }
+
+
+def _are_requests_told(reader: Reader, served: bool) -> bool:
+    return reader.extent.counted <= (REQUESTS_SERVED_UP_TO if served else REQUESTS_UP_TO)
+
+
+def socket_names(reader: Reader) -> dict[int, str]:
+    """Return what a served page calls each socket of a run."""
+    exchanges, _ = reader.exchanges(_are_requests_told(reader, served=True))
+    clients = clients_of(exchanges)
+    return {id_: socket_name(row, clients.get(id_)) for id_, row in reader.sockets.items()}
 
 
 def _run(shown: Shown, story: Story, offset_ns: int) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""The same page over loopback: what is in view is read from the trace when it is asked for.
+
+Owns the HTTP server and what its addresses mean. Answers to its own name only: a page of somebody else's that
+a browser was made to fetch from here (DNS rebinding) gets nothing. Knows no command.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ...errors import SockreelError
+from ...traces import Run, Trace, open_trace
+from ..values import Window
+from .cells import CALLS_AT_ONCE, pack_view
+from .document import document, shown_runs
+from .html import page_parts
+from .packing import pack
+from .search import find_calls, pack_call
+
+MOST_COLUMNS = 20_000
+_QUIET_S = 60  # a browser that opens a connection and says nothing does not keep a thread for ever
+
+Ask = dict[str, str]
+
+
+class PageServer(ThreadingHTTPServer):
+    """Serves the runs of a trace on 127.0.0.1 while `serve_forever` runs.
+
+    Args:
+        path: the trace; opened anew for every answer, so that a run that is still recorded shows what has come.
+        choose: returns the runs to show of an open trace.
+        port: 0 takes a free one; `address` then tells.
+        payload: whether the bytes that calls moved are shown.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, path: Path, choose: Callable[[Trace], Sequence[Run]], port: int = 0, *, payload: bool = True) -> None:
+        self.path, self.choose, self.payload = path, choose, payload
+        # Python holds one lock while it computes: answers side by side would only all be late.
+        self.turn = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Answer)
+
+    @property
+    def address(self) -> str:
+        """What to open in a browser."""
+        return f"http://127.0.0.1:{self.server_port}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away in the midst of an answer is nothing to speak of."""
+
+    def answer(self, path: str, asked: Ask) -> tuple[str, bytes]:
+        """Return the content type and the body for an address.
+
+        Raises:
+            KeyError, ValueError: no such address, or not what it takes.
+            SockreelError: the trace cannot be read.
+        """
+        if path == "/":
+            return "text/html; charset=utf-8", b"".join(page_parts((), connect="'self'"))
+        with self.turn, open_trace(self.path) as trace:
+            runs = list(self.choose(trace))
+            if path == "/document":
+                return _PACK, pack(document(shown_runs([(trace, run, None) for run in runs]), served=True))
+            run = runs[int(asked.get("run", "0"))]
+            if path == "/window":
+                window = Window(int(asked["from"]), int(asked["to"]))
+                columns = min(MOST_COLUMNS, max(1, int(asked["columns"])))
+                if not 0 <= window.start_ns < window.end_ns < 2**62:
+                    raise ValueError("from must lie before to")
+                return _PACK, pack_view(trace, run, window, columns, payload=self.payload, most=CALLS_AT_ONCE)
+            if path == "/call":
+                return _PACK, pack_call(trace, run, int(asked["id"]))
+            if path == "/find":
+                return _PACK, find_calls(trace, run, asked, payload=self.payload)
+        raise KeyError(path)
+
+
+_PACK = "application/octet-stream"
+
+
+class _Answer(BaseHTTPRequestHandler):
+    """One connection of a browser."""
+
+    server: PageServer
+    protocol_version = "HTTP/1.1"
+    timeout = _QUIET_S
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        """Answer without the body."""
+        self._answer(body=False)
+
+    def _answer(self, body: bool) -> None:
+        own = [[f"{name}:{self.server.server_port}"] for name in ("127.0.0.1", "localhost")]
+        if self.headers.get_all("Host") not in own:
+            self._send(HTTPStatus.MISDIRECTED_REQUEST, "text/plain; charset=utf-8", b"this page answers on loopback only", body)
+            return
+        where = urlsplit(self.path)
+        asked = {name: values[-1] for name, values in parse_qs(where.query, keep_blank_values=True, max_num_fields=20).items()}
+        try:
+            kind, data = self.server.answer(where.path, asked)
+        except SockreelError as error:
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", str(error).encode(errors="replace"), body)
+        except (KeyError, ValueError, IndexError):
+            self._send(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"no such page", body)
+        else:
+            self._send(HTTPStatus.OK, kind, data, body)
+
+    def _send(self, status: HTTPStatus, kind: str, data: bytes, body: bool) -> None:
+        self.send_response(status)
+        for name, value in (("Content-Type", kind), ("Content-Length", str(len(data))), ("Cache-Control", "no-store"),
+                            ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("X-Frame-Options", "DENY"),
+                            ("Cross-Origin-Resource-Policy", "same-origin"), ("Cross-Origin-Opener-Policy", "same-origin")):
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+
+    def version_string(self) -> str:
+        """Say who answers, and no versions."""
+        return "sockreel"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the terminal is the user's."""
