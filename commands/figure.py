@@ -32,7 +32,7 @@ def command(
       sockreel figure lab.db#select --exchange 2 --lang zh
       sockreel figure lab.db#blocking --call 5 --svg blocking.svg --no-payload
     """
-    from ..replay.figure import draw_up
+    from ..replay.figure_shapes import draw_up
     from ..replay.receive import load_receive
     from ..replay.terminal_figure import render_figure
 

@@ -281,9 +281,9 @@ class _Gathering:
         if self.call.layer == "ring":
             return None
         rows = self.named("figure_signal", thread=self.call.thread_id, at=self.call.started_ns)
-        found = Delivery(**dict(rows[0])) if rows else None
-        armed = self.named("figure_armed", call=self.call.call_id, socket=self.call.socket_id)
-        return found if found is not None and armed and armed[0]["id"] is not None else None
+        if not rows or self._one("figure_armed") is None:
+            return None
+        return Delivery(**dict(rows[0]))
 
     def _pause(self) -> Span | None:
         """Return the wait that the call ran inside: of a signal's handler."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from rich.cells import cell_len
-
 from .figure import Figure, Phase, Say, Step
 from .figure_words import about, legend, say, title
 from .terminal_figure import DATA_SHOWN, clock, in_seconds, say_raw, wrap
@@ -179,7 +177,7 @@ class _Drawing:
         words = say(step.wire, self.lang)
         if step.kind == "more":
             for number in (-7, 0, 7):
-                self.marks.append(f'<circle class="tip" cx="{middle - cell_len(words) * _CELL / 2 - 14:.1f}" cy="{y + number}" r="1.5"/>')
+                self.marks.append(f'<circle class="tip" cx="{_PROGRAM + 34}" cy="{y + number}" r="1.5"/>')
             self._write(middle, y + 5, words, "quiet", "middle")
             return
         if step.kind not in ("call", "return"):

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import pytest
 from rich.cells import cell_len
 from sockreel.replay import Look, ReplayError
-from sockreel.replay.figure import Figure, draw_up
+from sockreel.replay.figure import Figure
+from sockreel.replay.figure_shapes import draw_up
 from sockreel.replay.figure_words import _CHINESE, _ENGLISH, LANGUAGES
 from sockreel.replay.receive import load_receive
 from sockreel.replay.svg_figure import svg_figure
@@ -167,7 +168,7 @@ def test_both_languages_say_the_same_things() -> None:
     assert _ENGLISH.keys() == _CHINESE.keys()
     for key, words in _ENGLISH.items():
         assert set(re.findall(r"\{\d\}", words)) == set(re.findall(r"\{\d\}", _CHINESE[key])), key
-    used = set(re.findall(r'Say\("([^"]+)"', (ROOT / "replay" / "figure.py").read_text(encoding="utf-8")))
+    used = set(re.findall(r'Say\("([^"]+)"', (ROOT / "replay" / "figure_shapes.py").read_text(encoding="utf-8")))
     assert len(used) > 20 and used <= _ENGLISH.keys()
 
 
