@@ -456,8 +456,9 @@ class _Session:
             if not self.writer.muted:
                 self.writer.link_exchanges()
         self._clock()
+        run_ns = self.drain.run_ns()
         if self.packets is not None:
-            self.complaints += self.packets.finish(self.drain.run_ns())
+            self.complaints += self.packets.finish(run_ns)
         if self.rusage is not None:
             self.sampler.close(self.program.pid, self.rusage)
         for process in self.drain.ended:
@@ -465,7 +466,7 @@ class _Session:
                 self.writer.update("processes", process.id, exit_status=shown)
         self.learned |= launch.last_words(self.place.folders[0])
         settings = json_text(self._settings())
-        self.writer.update_run(duration_ns=self.drain.run_ns(), exit_status=shown, ended_by=ended_by, settings=settings)
+        self.writer.update_run(duration_ns=run_ns, exit_status=shown, ended_by=ended_by, settings=settings)
         self.drain.write_counts()
         self.writer.nothing_to_recover()
         self.writer.commit()

@@ -211,4 +211,5 @@ def _facts(reader: Reader) -> Facts:
         call_cost_ns=run.call_cost_ns, calls=sum(count.calls for count in reader.counts), lost=run.calls_lost,
         blind_spots=tuple(blind_spots(run)), fruitless=kinds["fruitless"][0], blocked_ns=kinds["blocked"][1],
         kind_calls=(kinds["blocked"][0], kinds["fruitless"][0], kinds["moved"][0], kinds["other"][0]),
-        kind_ns=(kinds["blocked"][1], kinds["fruitless"][1], kinds["moved"][1], kinds["other"][1]))
+        kind_ns=(kinds["blocked"][1], kinds["fruitless"][1], kinds["moved"][1], kinds["other"][1]),
+        packets=run.packets_captured, packets_lost=run.packets_lost)

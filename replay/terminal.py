@@ -14,7 +14,7 @@ from .axis import Axis, axis_lines, counts_from_start, step_of
 from .lanes import Paint, legend, paint_client, paint_lane, paint_queue, pause_words, pieces, share_words
 from .listing import Entry, Listing
 from .look import Look, Page, Piece, styled
-from .values import Delivery, Exchange, Lane, Story, Window
+from .values import Delivery, Exchange, Facts, Lane, Story, Window
 from .words import (
     brief,
     call_words,
@@ -93,7 +93,7 @@ def header(page: Page, story: Story, source: str | None) -> None:
     share = f"{percent(facts.fruitless / facts.calls)} of them" if facts.fruitless else "none" if facts.calls else ""
     lost = "none lost" if not facts.lost else f"{facts.lost:,} LOST: what follows is not all"
     parts = [counted(facts.calls, "call"), f"{share} fruitless" if share else "", lost if facts.calls or facts.lost else "",
-             _recording_words(story),
+             _packet_words(story.facts), _recording_words(story),
              f"CPU {duration(story.cpu.ns)}{' since the first listen' if story.cpu.from_listen else ''}" if story.cpu else ""]
     page.wrapped(", ".join(part for part in parts if part), indent=2)
     if story.model is not None and story.model.model != "unknown":
@@ -104,6 +104,13 @@ def header(page: Page, story: Story, source: str | None) -> None:
         step_ns = max(1, story.window.length_ns // 1_000)
         page.wrapped(f"From {moment(story.window.start_ns, step_ns)} to {moment(story.window.end_ns, step_ns)}: "
                      f"{duration(story.window.length_ns)}", indent=2, state="title")
+
+
+def _packet_words(facts: Facts) -> str:
+    if facts.packets is None:
+        return ""
+    lost = "how many were lost is not known" if facts.packets_lost is None else f"{facts.packets_lost:,} LOST" if facts.packets_lost else ""
+    return f"{counted(facts.packets, 'packet')}{f' ({lost})' if lost else ''}"
 
 
 def _recording_words(story: Story) -> str:

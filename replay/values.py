@@ -175,7 +175,10 @@ class Standstill:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What happened in one lane during [start_ns, end_ns): calls begun and time spent, per class of KINDS."""
+    """What happened in one lane during [start_ns, end_ns): calls begun and time spent, per class of KINDS.
+
+    `packets`: None where none were captured; `packets_lost`: None where nobody knows.
+    """
 
     start_ns: int
     end_ns: int
@@ -360,6 +363,8 @@ class Facts:
     blocked_ns: int
     kind_calls: Counts = (0, 0, 0, 0)
     kind_ns: Counts = (0, 0, 0, 0)
+    packets: int | None = None
+    packets_lost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

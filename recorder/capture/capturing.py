@@ -20,7 +20,7 @@ from .kernel_filter import attach
 
 RING_BYTES = 64 << 20
 _SCRIPT = Path(__file__).with_name("_ring.py")
-_SOL_PACKET, _VERSION, _RX_RING, _TPACKET_V3 = 263, 10, 5, 2
+_SOL_PACKET, _VERSION, _RX_RING, _STATISTICS, _TPACKET_V3 = 263, 10, 5, 6, 2
 _ETH_P_ALL = 3
 _BLOCK_BYTES = 1 << 20
 _LEAST_BLOCK_BYTES = 1 << 16
@@ -65,6 +65,7 @@ class Capture:
         self._ended: Counts | None = None
         with _packet_socket(payload_bytes) as packets:
             blocks, block_bytes = _make_ring(packets, ring_bytes)
+            packets.getsockopt(_SOL_PACKET, _STATISTICS, 12)  # counts from here on: what found no room before was not the program's
             self._process = self._start(packets, [blocks, block_bytes, most_bytes or 1 << 62])
 
     def _start(self, packets: socket.socket, numbers: list[int]) -> subprocess.Popen[bytes]:

@@ -151,6 +151,7 @@ def address_text(address: bytes) -> str:
     return f"[{socket.inet_ntop(socket.AF_INET6, host)}]:{port}"
 
 
+@lru_cache(maxsize=65536)
 def packed_address(text: str | None) -> bytes | None:
     """Return an address of a trace packed; None for what is no IP address with a port. An IPv4 address in IPv6's clothes is IPv4."""
     host, _, port = (text or "").rpartition(":")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ from sockreel.recorder.capture.blocks import spooled_frames
 from sockreel.recorder.capture.capturing import Capture
 from sockreel.recorder.capture.wire import address_text, parse_ip
 from sockreel.tests.test_recorder.packets import may_capture, may_isolate, packet_options
-from sockreel.tests.test_recorder.recording import PATIENCE_S, SOCKREEL, Recorder, environment, until
+from sockreel.tests.test_recorder.recording import PATIENCE_S, SOCKREEL, Recorder, environment, query, until
 
 TALK = """
     import socket
@@ -271,3 +273,33 @@ def test_an_ordinary_user_is_told_of_isolation_and_captures_with_it(public_folde
         assert " packets (none lost)" in done.stderr
     finally:
         shutil.rmtree(public_folder)
+
+
+def test_show_says_how_many_packets_there_are_and_how_many_were_lost(record: Recorder) -> None:
+    recorded = record(record.script(TALK), options=packet_options())
+    count = recorded.run["packets_captured"]
+
+    def shown() -> str:
+        command = [*SOCKREEL, "show", str(recorded.path)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True).stdout
+
+    assert f"none lost, {count} packets," in " ".join(shown().split())
+    for lost, words in ((3, "(3 LOST)"), (None, "(how many were lost is not known)")):
+        with contextlib.closing(sqlite3.connect(recorded.path)) as trace, trace:
+            trace.execute("UPDATE runs SET packets_lost = ?", [lost])
+        assert f"{count} packets {words}" in " ".join(shown().split())
+
+
+def test_the_capture_of_a_lab_is_joined_run_by_run(record: Recorder) -> None:
+    path = record.folder / "lab.db"
+    options = ["--models", "blocking,epoll_level", "--workload", "burst", "-q", "-o", str(path)]
+    done = subprocess.run([*SOCKREEL, "lab", *options, *packet_options()], capture_output=True, text=True, timeout=PATIENCE_S * 3)
+    assert done.returncode == 0, done.stderr
+    rows = query(path, """
+        SELECT r.packets_captured = (SELECT count(*) FROM packets WHERE run_id = r.id) AS counted, r.packets_lost AS lost,
+          (SELECT count(*) FROM calls WHERE run_id = r.id AND ready_source = 'packet') > 20 AS timed,
+          (SELECT count(*) FROM carried b JOIN packets p ON p.id = b.packet_id JOIN calls c ON c.id = b.call_id
+           WHERE p.run_id = r.id AND c.run_id <> p.run_id) AS crossed
+        FROM runs r
+    """)  # fmt: skip
+    assert rows == [{"counted": 1, "lost": 0, "timed": 1, "crossed": 0}] * 2
