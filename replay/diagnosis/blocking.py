@@ -69,19 +69,20 @@ def held_up(material: Material) -> Iterator[Finding]:
     for (how, operation, _), waits in causes[:3]:
         worst = waits[0]
         on = f" on {brief(worst.socket_name)}" if worst.socket_name else ""
-        culprit = f" of {brief(worst.culprit)}" if worst.culprit else ""
+        culprit = f" of {brief(worst.culprit)}" if worst.culprit and brief(worst.culprit) not in on else ""
         doing = f"blocked in {operation}" if how == "blocked" else f"busy after {operation or 'a call'}"
-        what = f"while it was {doing}{on}{culprit}"
+        what = f"while the server was {doing}{on}{culprit}"
         clients = ", ".join(dict.fromkeys(brief(wait.client) for wait in waits[:3]))
-        told.append(f"{what}, {counted(len(waits), 'request')} waited ({clients}{' and others' if len(waits) > 3 else ''}), the longest "
-                    f"{duration(worst.held_ns)}")
+        several = f" ({counted(len(waits), 'request')}), the longest" if len(waits) > 1 else ""
+        told.append(f"{what}, {clients}{' and others' if len(waits) > 3 else ''} waited{several} {duration(worst.held_ns)}")
     held_ns = sum(wait.held_ns for wait in waits_told)
     worst = waits_told[0]
     proof = [call.call_id for call in material.story.calls if _is_cause(call, worst)][:3]
     busy = causes[0][0][0] == "busy"
     yield Finding(
         "held-up", "Ready clients kept waiting for somebody else",
-        f"{counted(len(waits_told), 'request')} waited for {duration(held_ns)} in all, though they were ready: {'; '.join(told)}.",
+        f"{counted(len(waits_told), 'request')} {'was' if len(waits_told) == 1 else 'were'} ready and had to wait, "
+        f"{duration(held_ns)} in all: {'; '.join(told)}.",
         "A thread serves one call at a time. Whoever else is ready waits until that call returns or that work is done."
         if not busy else "A thread that computes or sleeps between its socket calls serves nobody meanwhile.",
         "Do not wait for a single connection: wait for all of them (selectors, asyncio), or give each a thread; move long work to a worker."
