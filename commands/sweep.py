@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,8 +31,9 @@ DEFAULT_MODELS = "blocking,blocking_threads,nonblocking,select,poll,epoll_level"
               help="How many clients, all in all.")
 @click.option("--active", "active_text", default="1", show_default=True, metavar="N|SHARE",
               help="How many of them talk (1), or which share (10%); the others connect and say nothing.")
-@click.option("--repeat", type=click.IntRange(1, 100), default=3, show_default=True, help="Measure each point so often.")
-@click.option("--for", "for_ns", type=MOMENT, default="500ms", show_default=True, metavar="TIME",
+@click.option("--repeat", type=click.IntRange(1, 100), metavar="N",
+              help="Measure each point so often.  [default: 3, from 5,000 clients on 2]")
+@click.option("--for", "for_ns", type=MOMENT, default="300ms", show_default=True, metavar="TIME",
               help="How long they talk at each point.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
               help="The trace.  [default: sweep-YYYYmmdd-HHMMSS.db]")
@@ -42,7 +45,7 @@ DEFAULT_MODELS = "blocking,blocking_threads,nonblocking,select,poll,epoll_level"
 @click.option("--json", "as_json", is_flag=True, help="Print all that was measured as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
 def command(
-    models: str, counts: str, active_text: str, repeat: int, for_ns: int, output: Path | None, force: bool, earlier: Path | None,
+    models: str, counts: str, active_text: str, repeat: int | None, for_ns: int, output: Path | None, force: bool, earlier: Path | None,
     svg: Path | None, width: int | None, as_json: bool, quiet: bool,
 ) -> None:
     """Measure how the cost of each I/O model grows with its clients.
@@ -66,7 +69,7 @@ def command(
         print(f"sockreel: the runs are in {shown(trace)} (no payloads in it); next: sockreel runs {shown(trace)}", file=sys.stderr)
 
 
-def _run(models: str, counts: str, active_text: str, repeat: int, for_ns: int, trace: Path, force: bool, quiet: bool) -> None:
+def _run(models: str, counts: str, active_text: str, repeat: int | None, for_ns: int, trace: Path, force: bool, quiet: bool) -> None:
     from ..recorder.models import able, choose
     from ..recorder.session import Settings
     from ..recorder.sweep import SweepError, raise_limits, read_active, read_clients
@@ -83,22 +86,26 @@ def _run(models: str, counts: str, active_text: str, repeat: int, for_ns: int, t
     for line in forbidden:
         say(line)
     base = Settings(output=trace, existing="replace" if force else "refuse")
+    began_s, runs = time.monotonic(), 0
     for found in _points(servers, clients, active, repeat, for_ns, base):
         say(_point_words(found))
+        runs += len(found)
+    used_s = sum(sum(resource.getrusage(whose)[:2]) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    say(f"{runs} runs in {time.monotonic() - began_s:.0f} s, with {used_s:.0f} s of CPU")
 
 
 def _points(
-    servers: Sequence[Server], clients: Sequence[int], active: Active, repeat: int, for_ns: int, base: Settings,
+    servers: Sequence[Server], clients: Sequence[int], active: Active, repeat: int | None, for_ns: int, base: Settings,
 ) -> Iterator[list[Measure]]:
     """Measure every point, and yield its repeats; a server that ended is not tried with more clients."""
-    from ..recorder.sweep import Point, run_point
+    from ..recorder.sweep import Point, repeats_of, run_point
     from ..replay.growth import measure
 
     ended: set[str] = set()
     for count in clients:
         for server in servers:
             found: list[Measure] = []
-            while server.name not in ended and len(found) < repeat:
+            while server.name not in ended and len(found) < (repeat or repeats_of(count)):
                 result = run_point(Point(server, count, active.of(count), len(found) + 1), for_ns, base)
                 base = replace(base, existing="append")
                 if result.ended_by in ("interrupt", "terminated"):

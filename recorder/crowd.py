@@ -61,13 +61,14 @@ class Crowd:
     Raises:
         WorkloadError: no process could be started for them.
 
-    `over`: only those are left who stay till the server has ended (`Workload.server_first`);
+    `server_first`: whether the server is to end before those who stay leave; `over`: only those are left who stay till then;
     `finished`: all is over and nothing more will come; `error`: why they could not play it, in one
     line; `ended_ns`: when they ended.
     """
 
     def __init__(self, workload: Workload, allow_remote: bool = False) -> None:
         self.finished = self.over = False
+        self.server_first = workload.server_first
         self._patience_s = STOP_TIMEOUT_S + workload.clients * STOP_EACH_S
         self.error: str | None = None
         self.ended_ns: int | None = None

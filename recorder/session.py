@@ -387,7 +387,7 @@ class _Session:
         if (crowd.finished or crowd.over) and not self.ended_by:
             now = time.monotonic()
             self.crowd_left = self.crowd_left or now
-            if not crowd.over and now < self.crowd_left + _GOODBYE_S:
+            if not crowd.server_first and now < self.crowd_left + _GOODBYE_S:
                 return  # the server is to see the last of them leave
             if crowd.error:
                 self.complaints.append(f"the workload failed: {crowd.error}")
@@ -395,7 +395,7 @@ class _Session:
 
     def _take_exchanges(self, crowd: Crowd) -> None:
         for exchange in crowd.poll():
-            row = asdict(exchange)
+            row = dict(vars(exchange))  # flat: asdict takes twenty times as long
             for name in ("connected_ns", "sent_ns", "answered_ns"):
                 if row[name] is not None:
                     row[name] -= self.start_ns

@@ -30,6 +30,7 @@ _TAKING_UP_NS = 5 * _MS  # a client: more than it takes any server
 _BREATH_NS = 50 * _MS
 _PATIENCE_NS, _PATIENCE_EACH_NS = 2_000 * _MS, 1 * _MS
 _SAMPLE_S = 0.02
+_REPEATS, _MANY, _REPEATS_OF_MANY = 3, 5_000, 2
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -50,6 +51,11 @@ class Active:
         """Return how many of so many clients talk: at least one, at most all."""
         wanted = self.number if self.share is None else round(clients * self.share)
         return max(1, min(clients, wanted))
+
+
+def repeats_of(clients: int) -> int:
+    """Return how often a point is measured where nobody says: a connection takes its time, thousands of them seconds."""
+    return _REPEATS if clients < _MANY else _REPEATS_OF_MANY
 
 
 @dataclass(frozen=True)
