@@ -18,6 +18,8 @@ from .words import duration
 
 _SLEEPS_NS = 500_000
 _EVER_NS = 2**62
+_LATE_NS = 1_000_000
+_SOURCES: dict[str, Source] = {"kernel": "kernel", "packet": "packet", "sender": "sender"}
 
 
 def draw_up(receive: Receive) -> Figure:
@@ -94,7 +96,7 @@ def _ready(rows: _Rows, receive: Receive, before_ns: int) -> int:
     ready_ns = receive.call.ready_ns
     if receive.sent_ns is not None and receive.sent_ns <= before_ns and (ready_ns is None or receive.sent_ns <= ready_ns):
         rows.add("kernel", receive.sent_ns, "client", kernel=Say("sent", (receive.client or "?",)), inside=_inside(rows))
-    source: Source = "none" if ready_ns is None else receive.ready_source or "kernel"  # type: ignore[assignment]
+    source = _SOURCES.get(receive.ready_source or "", "none") if ready_ns is not None else "none"
     return rows.add("kernel", ready_ns, source, kernel=Say(f"{_noun(receive)} ready"), inside=_inside(rows))
 
 
@@ -331,6 +333,8 @@ def _notes(receive: Receive, model: str) -> list[Say]:
         notes.append(Say("how to measure"))
     elif call.sat_ns and model == "blocking":
         notes.append(Say("lay", (duration(call.sat_ns),)))
+    if model == "blocking" and call.wait_ns and (call.copy_ns or 0) >= _LATE_NS:
+        notes.append(Say("woke late", (duration(call.copy_ns),)))
     if call.timeout_ns and call.layer == "socket":
         notes.append(Say("timeout", (duration(call.timeout_ns),)))
     return notes

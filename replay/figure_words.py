@@ -55,6 +55,7 @@ _ENGLISH = {
     "ready between polls": "When the data was there was not measured; it was within the {0} after the last poll for nothing began.",
     "how to measure": "To measure it: record with --kernel-times or --packets.",
     "lay": "The data had been lying in the kernel for {0} before the program asked.",
+    "woke late": "From data to return it took {0}: hardly the copy, but the thread's wait for a processor or for Python's lock (GIL).",
     "timeout": "Called with a timeout of {0}: Python polls first, then calls on a nonblocking descriptor.",
 }
 _CHINESE = {
@@ -72,7 +73,7 @@ _CHINESE = {
     "delivers": "递交 {0}", "submits": "提交请求", "with": "经由 {0}", "completes": "完成", "completes connection": "完成",
     "taken by": "{0} 取得结果",
     "wait for data": "等待数据", "wait for datagram": "等待数据报", "wait for connection": "等待连接", "wake up and copy": "唤醒与拷贝",
-    "copy": "将数据拷贝到用户空间", "wait or copy": "两阶段未分开", "not measured": "未测量", "blocked in": "阻塞于 {0}",
+    "copy": "拷贝数据到用户", "wait or copy": "两阶段未分开", "not measured": "未测量", "blocked in": "阻塞于 {0}",
     "in": "执行 {0}",
     "polls": "反复调用 {0}（轮询）", "lies there": "数据留在内核", "pause for all": "进程可继续执行：它在 pause",
     "signal on its way": "信号递交中",
@@ -94,6 +95,7 @@ _CHINESE = {
     "ready between": "数据何时就绪未测量；它在 {1} 开始发送后的 {0} 之内。",
     "ready between polls": "数据何时就绪未测量；它在最后一次无果的轮询开始后的 {0} 之内。",
     "how to measure": "若要测量：用 --kernel-times 或 --packets 记录。", "lay": "程序来取之前，数据已在内核中停留 {0}。",
+    "woke late": "从数据就绪到返回用了 {0}：几乎不是拷贝，而是线程等待处理器或 Python 的全局锁（GIL）。",
     "timeout": "调用带有 {0} 的超时：Python 先 poll，再在非阻塞描述符上调用。",
 }
 _WORDS = {"en": _ENGLISH, "zh": _CHINESE}

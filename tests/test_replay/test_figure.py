@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rich.cells import cell_len
+from sockreel.errors import SockreelError
 from sockreel.replay import Look, ReplayError
 from sockreel.replay.figure import Figure
 from sockreel.replay.figure_shapes import draw_up
@@ -244,6 +250,47 @@ def test_the_command_draws_in_the_terminal_and_writes_svg(sockreel: CommandLine,
     assert sockreel("figure", f"{models_file}#blocking", "--svg", "-", "--no-payload").out == file.read_text(encoding="utf-8")
     assert sockreel("figure", models_file, "--call", "1", "--exchange", "1").status == 2
     assert "cannot write" in sockreel("figure", models_file, "--svg", tmp_path / "no" / "f.svg").err
+
+
+def test_a_late_return_is_not_laid_to_the_copy(tmp_path: Path) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("late")
+        run.call(run.thread(), "recv", run.socket(4), at_ns=1 * MS, duration_ns=20 * MS, result=7, ready_ns=15 * MS, ready_source="kernel")
+        run.finish(99 * MS)
+    with open_trace(tmp_path / "t.db") as trace:
+        assert "From data to return it took 6.00 ms" in render_figure(_figure(trace, "late"), Look(100))
+
+
+_DAMAGED = {
+    "calls": ("socket_id", "operation_id", "outcome_id", "started_ns", "duration_ns", "asked", "result", "timeout_ns", "parent_id",
+              "ready_ns", "ready_source", "thread_id"),
+    "links": ("from_call_id", "to_call_id", "kind"), "signals": ("started_ns", "ended_ns", "during_call_id", "via", "thread_id"),
+    "packets": ("at_ns", "seq", "payload_bytes", "socket_id"), "exchanges": ("sent_ns", "first_call_id", "socket_id"),
+    "fold_parts": ("calls", "in_calls_ns", "socket_id"), "sockets": ("kind", "local", "opened_ns", "role"),
+}
+_columns = st.sampled_from([(table, column) for table, columns in _DAMAGED.items() for column in columns])
+_values = st.sampled_from([None, 0, -1, 7, 2**62, -(2**62), "x", b"\xff", 1.5, 160 * MS])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(_columns, _values, st.integers(1, 3)), min_size=1, max_size=3), st.none() | st.integers(1, 60))
+def test_whatever_rows_hold_a_figure_is_drawn_or_refused_in_one_line(
+    models_file: Path, tmp_path: Path, damage: list[tuple[tuple[str, str], Any, int]], call: int | None,
+) -> None:
+    path = tmp_path / "damaged.db"
+    shutil.copy(models_file, path)
+    connection = sqlite3.connect(path)
+    for (table, column), value, every in damage:
+        with contextlib.suppress(sqlite3.IntegrityError):
+            connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid % ? = 0", [value, every])
+    connection.commit()
+    connection.close()
+    with open_trace(path) as trace:
+        for run in trace.runs():
+            with contextlib.suppress(SockreelError):
+                figure = draw_up(load_receive(trace, run, call))
+                assert render_figure(figure, Look(80), "zh")
+                ElementTree.fromstring(svg_figure(figure))
 
 
 def test_a_run_that_received_nothing_has_no_figure(sockreel: CommandLine, tmp_path: Path) -> None:
