@@ -28,6 +28,7 @@ COMMANDS = {
     "explain": "Say what is wrong with a server, and which calls prove it.",
     "figure": "Draw the I/O model of a receive as textbooks do, measured.",
     "tell": "Tell a run as a text: a sentence for each call.",
+    "play": "Go through a run call by call, forwards and backwards.",
     "query": "Ask a trace in SQL, or by the name of a query.",
     "export": "Take a run elsewhere, in a format of another program.",
     "import": "Bring packets that were captured elsewhere into a trace.",

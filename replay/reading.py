@@ -171,7 +171,8 @@ class Reader:
                 if row["run_ns"] is not None and row["delay_ns"] is not None}
 
     @cached_property
-    def _sites(self) -> dict[int, Site]:
+    def sites(self) -> dict[int, Site]:
+        """Places in the program by id."""
         return {row["id"]: Site(row["file"] or "?", row["line"] or 0, row["function"] or "?", row["code"])
                 for row in self.trace.named("words_of_sites")}
 
@@ -224,7 +225,7 @@ class Reader:
         """Yield the same, each with the ids of its operation and its site."""
         for row in self._stream("folds_of_run", window):
             operation, layer = self._operations.get(row["operation_id"], ("?", "other"))
-            site = self._sites.get(row["site_id"])
+            site = self.sites.get(row["site_id"])
             fold = Fold(row["thread_id"], row["socket_id"], operation, layer, site, row["first_ns"], row["last_ns"], row["calls"],
                         row["in_calls_ns"])
             yield fold, row["operation_id"], row["site_id"]
@@ -241,13 +242,13 @@ class Reader:
         """Return the name of an operation."""
         return self._operations.get(id_, ("?", "other"))[0]
 
-    def outcome(self, id_: int | None) -> str:
-        """Return the name of an outcome; of a call that has none, unfinished."""
-        return "unfinished" if id_ is None else self._outcomes.get(id_, "error")
+    def operations_named(self, name: str) -> set[int]:
+        """Return the ids of an operation: none, or one."""
+        return {id_ for id_, (operation, _) in self._operations.items() if operation == name}
 
-    def site(self, id_: int | None) -> Site | None:
-        """Return a place in the program."""
-        return self._sites.get(id_) if id_ is not None else None
+    def outcomes_named(self, name: str) -> set[int]:
+        """Return the ids of an outcome: none, or one."""
+        return {id_ for id_, outcome in self._outcomes.items() if outcome == name}
 
     def sources(self, file: str) -> list[str]:
         """Return the texts that the trace holds of a file of the program, the newest first."""
@@ -409,7 +410,7 @@ class Reader:
             ended_ns = started_ns + max(0, duration_ns)
         return Span(
             row["id"], row["thread_id"], row["socket_id"], operation, layer, outcome, kind, started_ns, ended_ns, row["asked"],
-            row["result"], row["errno"], row["timeout_ns"], self._sites.get(row["site_id"]), self._addresses.get(row["peer_id"]),
+            row["result"], row["errno"], row["timeout_ns"], self.sites.get(row["site_id"]), self._addresses.get(row["peer_id"]),
             row["parent_id"], row["ready_ns"], row["flags"])
 
     def _named(self, name: str, **parameters: Any) -> list[Any]:

@@ -38,7 +38,7 @@ def _more(entry: Entry, cast: Cast) -> str:
                           more, time=time)
     if len(entry.what) == 1:
         return said
-    parts = [_called(operation, cast.where(socket) if socket else "", language) + f" ×{calls:,}"
+    parts = [called_words(operation, cast.where(socket) if socket else "", language) + f" ×{calls:,}"
              for operation, socket, calls in entry.what[:3]]
     return f"{said} ({', '.join(parts)}{', …' if len(entry.what) > 3 else ''})"
 
@@ -46,7 +46,7 @@ def _more(entry: Entry, cast: Cast) -> str:
 def tell_call(call: Span, cast: Cast) -> str:
     """Return the sentence of one call."""
     language = cast.language
-    called = _called(call.operation, cast.where(call.socket_id) if call.socket_id else "", language)
+    called = called_words(call.operation, cast.where(call.socket_id) if call.socket_id else "", language)
     if call.unfinished:
         return language.say("{call} never returned: it was still waiting {time} later, when the run ended", call=called,
                             time=duration(call.duration_ns))
@@ -55,7 +55,8 @@ def tell_call(call: Span, cast: Cast) -> str:
     return _FAILED.get(call.outcome or "", _failed)(call, called, language)
 
 
-def _called(operation: str, where: str, language: Language) -> str:
+def called_words(operation: str, where: str, language: Language) -> str:
+    """Return what was called, on what: `recv on client anna`."""
     name = brief(operation.removeprefix("ring_"))
     if operation.startswith("ring_"):
         name = language.say("{operation} (by the ring)", operation=name)

@@ -93,6 +93,7 @@ class Play:
         self.line: Timeline = load_timeline(reader)
         self.cast: Cast = load_cast(reader, language)
         self.exchanges = self.cast.exchanges
+        self.answers = _answers(self.exchanges)
         self._by_client: dict[str, list[Exchange]] = {}
         self._sent: dict[int, list[tuple[int, int]]] = {}
         for exchange in self.exchanges:
@@ -103,12 +104,8 @@ class Play:
         self._cpu = [points for points, _, _ in reader.cpu_points()]
         self.span = lru_cache(maxsize=4096)(self._span)
         self.entry = lru_cache(maxsize=512)(self._entry)
-
-    @property
-    def answers(self) -> tuple[int, ...]:
-        """The moments (ns) at which exchanges ended: answered, or asked for ever."""
-        moments = (exchange.answered_ns if exchange.answered_ns is not None else exchange.sent_ns for exchange in self.exchanges)
-        return tuple(sorted(at_ns for at_ns in moments if at_ns is not None))
+        self.payload = lru_cache(maxsize=512)(self._payload)
+        self.source = lru_cache(maxsize=64)(reader.sources)
 
     def state(self, head: Playhead) -> State:
         """Return how things stood at a moment."""
@@ -169,6 +166,14 @@ class Play:
             return None
         return sum(_between(points, at_ns) for points in self._cpu)
 
+    def speak(self, language: Language) -> None:
+        """Go on in another language."""
+        self.cast = load_cast(self.reader, language)
+
+    def _payload(self, position: int) -> tuple[int, bytes] | None:
+        """Return the first bytes that a step moved: size, data; None where the trace does not hold them."""
+        return self.reader.payloads([self.line.ids[position]]).get(self.line.ids[position])
+
     def _span(self, position: int) -> Span:
         """Return the step at a position as a call; a fold as if it were one."""
         id_ = self.line.ids[position]
@@ -192,6 +197,12 @@ class Play:
         size, data = moved or (None, None)
         ordered = tuple((operation, socket, count) for (operation, socket), count in what.most_common())
         return Entry(spans[0], spans[1], calls, 0, ordered, size, data)
+
+
+def _answers(exchanges: Sequence[Exchange]) -> tuple[int, ...]:
+    """Return the moments (ns) at which exchanges ended: answered, or asked for ever."""
+    moments = (exchange.answered_ns if exchange.answered_ns is not None else exchange.sent_ns for exchange in exchanges)
+    return tuple(sorted(at_ns for at_ns in moments if at_ns is not None))
 
 
 def _between(points: Sequence[tuple[int, int]], at_ns: int) -> int:

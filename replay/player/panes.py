@@ -1,0 +1,355 @@
+"""The panes of the player as text: source, application and kernel, sockets, clients, log, counters.
+
+Owns what each shows in the room it is given; every line is exactly as wide as its pane or shorter. Knows a reel and its state,
+no textual: what is drawn can be read in a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from ..language import Language, wrapped
+from ..telling import called_words, tell_call, tell_entry
+from ..values import Span
+from ..words import brief, duration, fit, moment, percent, short_count, size, visible, visible_bytes
+from .deck import Deck, Reel
+from .state import ClientState, SocketState, State
+
+QUIET, STRONG, HERE = "dim", "bold", "reverse"
+STYLES = {"blocked": "red", "fruitless": "yellow", "moved": "green", "other": "", "fails": "bold red"}
+
+
+@dataclass(frozen=True)
+class View:
+    """What is drawn: one run at its moment, in a language."""
+
+    reel: Reel
+    state: State
+    language: Language
+    current: int | None
+    deck: Deck
+
+    @property
+    def span(self) -> Span | None:
+        """The step that is told."""
+        return None if self.current is None else self.reel.play.span(self.current)
+
+    @property
+    def running(self) -> bool:
+        """Whether that step has begun and not ended."""
+        return self.current is not None and self.current >= self.state.head.position
+
+
+def view_of(deck: Deck, reel: Reel, language: Language) -> View:
+    """Return a view of a reel as it now stands."""
+    return View(reel, reel.state, language, reel.current(), deck)
+
+
+def joined(lines: Sequence[Text], width: int, height: int) -> Text:
+    """Return lines as one text, cut to the room there is."""
+    shown = []
+    for line in lines[:height]:
+        line.truncate(width, overflow="ellipsis")
+        shown.append(line)
+    return Text("\n", no_wrap=True, overflow="crop").join(shown)
+
+
+def title(words: str, width: int, more: str = "") -> Text:
+    """Return the line above a pane."""
+    text = fit(f"─ {words} {more + ' ' if more else ''}", min(width, cell_len(words) + cell_len(more) + 4 if more else cell_len(words) + 3))
+    return Text(text + "─" * max(0, width - cell_len(text)), QUIET)
+
+
+def source_pane(view: View, width: int, height: int) -> Text:
+    """Draw the program's text around the line in execution."""
+    say = view.language.say
+    span = view.span
+    site = span.site if span else None
+    if site is None:
+        nowhere = say("the program has called nothing yet") if span is None else say("the line of this call is not known")
+        return joined([title(say("source"), width), Text(nowhere, QUIET)], width, height)
+    lines = _source(view, site.file, site.line, site.code)
+    head = title(say("source"), width, brief(site.short, max(8, width - 14)))
+    room = max(1, height - 1)
+    first = max(0, min(site.line - 1 - room // 2, len(lines) - room)) if lines else 0
+    number_width = len(str(first + room))
+    shown = []
+    for number in range(first, min(first + room, len(lines))):
+        here = number + 1 == site.line
+        sign = ("▶" if view.running else "▷") if here else " "
+        code = visible(lines[number].expandtabs(4))
+        shown.append(Text(fit(f"{sign}{number + 1:>{number_width}} {code}", width), HERE if here else ""))
+    if not lines:
+        shown = [Text(fit(f"▶{site.line} {visible(site.code or '')}", width), HERE)]
+        shown.append(Text(say("(the trace does not hold this file)"), QUIET))
+    return joined([head, *shown], width, height)
+
+
+def _source(view: View, file: str, line: int, code: str | None) -> list[str]:
+    """Return the text of a file: of several versions that in which the line stands as it was called."""
+    for text in view.reel.play.source(file):
+        lines = text.splitlines()
+        if code is None or (line <= len(lines) and lines[line - 1].strip() == code.strip()):
+            return lines
+    return []
+
+
+def stage_pane(view: View, width: int, height: int) -> Text:
+    """Draw the program on the left, the kernel on the right, what goes between them, and what lies in the queues."""
+    say = view.language.say
+    half = max(8, (width - 5) // 2)
+    rows = [(say("program"), "  │  ", say("kernel"), STRONG), *_threads(view, height)]
+    lines = [title(say("program | kernel"), width)]
+    for left, between, right, style in rows:
+        lines.append(Text.assemble((fit(left, half), style), (between, QUIET), (fit(right, width - half - len(between)), style)))
+    lines += [Text(fit(line, width), style) for line, style in _queues(view, width)]
+    return joined(lines, width, height)
+
+
+def _threads(view: View, height: int) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the rows of calls in progress, or of the last one where none is: program, arrow, kernel, style."""
+    say, play, at_ns = view.language.say, view.reel.play, view.state.head.at_ns
+    places = list(view.state.in_progress)[: max(1, (height - 3) // 2)]
+    for place in places:
+        call = play.span(place)
+        yield _called(view, call), " ──▶ ", _phase(view, call), STYLES[call.kind]
+        since = say("for {time}", time=duration(at_ns - call.started_ns)) if at_ns > call.started_ns else say("begins now")
+        yield f"  {since}", "  │  ", _phase_more(view, call), STYLES[call.kind]
+    more = len(view.state.in_progress) - len(places)
+    if more > 0:
+        yield say("and {n} more", n=more), "  │  ", "", QUIET
+    if not places and view.span is not None:
+        call = view.span
+        took = call.kind == "moved" and _sends(call.operation)
+        yield _called(view, call), " ──▶ " if took else " ◀── ", _came(view, call), STYLES[call.kind]
+        if at_ns > call.ended_ns:
+            yield f"  {say('goes on for {time}', time=duration(at_ns - call.ended_ns))}", "  │  ", "", QUIET
+
+
+def _sends(operation: str) -> bool:
+    return operation.removeprefix("tls_").removeprefix("ring_").startswith(("send", "write"))
+
+
+def _called(view: View, call: Span) -> str:
+    where = view.reel.play.cast.short.get(call.socket_id or 0, "")
+    return f"{brief(call.operation, 16)}({where})"
+
+
+def _phase(view: View, call: Span) -> str:
+    say = view.language.say
+    if call.timeout_ns == 0:
+        return say("looks, does not wait")
+    if call.ready_ns is not None and call.ready_ns <= view.state.head.at_ns:
+        return say("has it: wakes up, copies")
+    if _sends(call.operation):
+        return say("waits for room")
+    if call.operation.removeprefix("ring_") == "accept":
+        return say("waits for a client")
+    return say("waits for any of them") if call.layer == "wait" else say("waits for data")
+
+
+def _phase_more(view: View, call: Span) -> str:
+    say, at_ns = view.language.say, view.state.head.at_ns
+    if call.ready_ns is None:
+        return ""
+    if call.ready_ns > at_ns:
+        return say("ready in {time}", time=duration(call.ready_ns - at_ns))
+    return say("ready for {time}", time=duration(at_ns - call.ready_ns))
+
+
+def _came(view: View, call: Span) -> str:
+    say = view.language.say
+    if call.kind == "fruitless":
+        return say("has nothing")
+    if call.bytes:
+        return size(call.bytes)
+    return brief(call.outcome or say("never returned"), 24)
+
+
+def _queues(view: View, width: int) -> Iterator[tuple[str, str]]:
+    """Yield a line for every queue that holds something, then for those that are watched and empty."""
+    say = view.language.say
+    waiting = [client for client in view.state.clients if client.connected and not client.accepted]
+    for socket in view.state.open_sockets:
+        if socket.backlog:
+            names = ", ".join(client.name for client in waiting)
+            words = say("accept queue: {n} ({names})", n=socket.backlog, names=brief(names, 40))
+            yield f"{words} {'●' * min(socket.backlog, 20)}", "magenta"
+    for client in waiting:
+        unread = client.sent_bytes
+        if unread:
+            yield _bar(say("{name} has sent {size}, unread", name=brief(client.name, 16), size=size(unread)), unread, width), "magenta"
+    for socket in view.state.open_sockets:
+        if socket.queued_bytes:
+            words = say("{name}: {size} in the queue", name=socket.name, size=size(socket.queued_bytes))
+            yield _bar(words, socket.queued_bytes, width), "cyan"
+    for socket in view.state.open_sockets:
+        if socket.queued_bytes == 0:
+            yield say("{name}: queue empty", name=socket.name), QUIET
+
+
+def _bar(words: str, count: int, width: int) -> str:
+    """Return words and a bar that grows with the logarithm of a count."""
+    return f"{words} {'█' * max(1, min(count.bit_length(), width - cell_len(words) - 1))}"
+
+
+def sockets_pane(view: View, width: int, height: int) -> Text:
+    """List the sockets: open ones first, the busy one marked; calls, of them for nothing, and bytes in and out."""
+    say, span = view.language.say, view.span
+    columns = 5, 6, 7, 7
+    name_width = max(10, width - sum(columns) - len(columns))
+    header = "".join(f" {fit_right(word, column)}" for word, column in zip(
+        (say("calls"), say("no use"), say("in"), say("out")), columns, strict=True))
+    lines = [title(say("sockets"), width, say("{n} open", n=len(view.state.open_sockets))), Text(" " * name_width + header, QUIET)]
+    room = max(0, height - len(lines))
+    ordered = sorted(view.state.sockets, key=lambda socket: (not socket.open, -(socket.last_position or 0)))
+    for socket in sorted(ordered[:room], key=lambda socket: (not socket.open, socket.id)):
+        lines.append(_socket_line(socket, span is not None and span.socket_id == socket.id, name_width, columns))
+    return joined(lines, width, height)
+
+
+def _socket_line(socket: SocketState, here: bool, name_width: int, columns: Sequence[int]) -> Text:
+    sign = "▶" if here else " " if socket.open else "×"
+    counts = (short_count(socket.calls), short_count(socket.fruitless), size(socket.received_bytes), size(socket.sent_bytes))
+    cells = "".join(f" {fit_right(word, column)}" for word, column in zip(counts, columns, strict=True))
+    return Text(fit(sign + socket.name, name_width) + cells, STRONG if here else "" if socket.open else QUIET)
+
+
+def fit_right(text: str, width: int) -> str:
+    """Return a text at the right edge of so many columns."""
+    return " " * (width - cell_len(text)) + text if cell_len(text) <= width else fit(text, width)
+
+
+def clients_pane(view: View, width: int, height: int) -> Text:
+    """List the clients: what each asked and got, what it waits for, and what was said last."""
+    say = view.language.say
+    lines = [title(say("clients"), width)]
+    if not view.state.clients:
+        lines += [Text(fit(f"{socket.name}: {_said(view, socket)}", width)) for socket in view.state.sockets if socket.role != "listener"]
+    by_id = {socket.id: socket for socket in view.state.sockets}
+    for client in view.state.clients:
+        socket = by_id.get(client.socket_id or 0)
+        words, style = _client_words(view, client)
+        said = f"  {_said(view, socket)}" if socket else ""
+        lines.append(Text.assemble((f"{brief(client.name, 16)}: ", STRONG), (words, style), said))
+    return joined(lines, width, height)
+
+
+def _client_words(view: View, client: ClientState) -> tuple[str, str]:
+    say = view.language.say
+    counts = f"{client.answered}/{client.asked}"
+    if client.failed:
+        return say("{counts} answered, then {result}", counts=counts, result=brief(client.failed)), "bold red"
+    if client.waiting_since_ns is not None:
+        time = duration(view.state.head.at_ns - client.waiting_since_ns)
+        return say("{counts} answered, waits {time}", counts=counts, time=time), "magenta"
+    if not client.connected:
+        return say("not here yet"), QUIET
+    return say("{counts} answered", counts=counts) if client.asked else say("connected, silent"), ""
+
+
+def _said(view: View, socket: SocketState) -> str:
+    """Return what was last heard from a socket and said to it."""
+    play, position = view.reel.play, view.state.head.position
+    track = play.line.sockets.get(socket.id)
+    parts = []
+    for which, arrow in ((0, "→"), (1, "←")):
+        place = track.moved.last_before(position, which) if track else None
+        moved = play.payload(place) if place is not None else None
+        if moved:
+            parts.append(f"{arrow}{visible_bytes(moved[1], moved[0], 24)}")
+    return " ".join(parts)
+
+
+def log_rows(view: View, height: int) -> list[tuple[int, int]]:
+    """Return the lines of the log that fit, the current one about in the middle: each the steps that it stands for."""
+    reel, count = view.reel, len(view.reel.play.line)
+    if not count or height <= 0:
+        return []
+    here = min(view.current if view.current is not None else 0, count - 1)
+    rows = [reel.row(here)]
+    while len(rows) < height // 2 + 1 and rows[0][0] > 0:
+        rows.insert(0, reel.row(rows[0][0] - 1))
+    while len(rows) < height and rows[-1][1] < count:
+        rows.append(reel.row(rows[-1][1]))
+    while len(rows) < height and rows[0][0] > 0:
+        rows.insert(0, reel.row(rows[0][0] - 1))
+    return rows
+
+
+def log_pane(view: View, width: int, height: int) -> Text:
+    """List the calls around the current one, spins in one line where they are folded."""
+    say, play = view.language.say, view.reel.play
+    state = view.state
+    lines = [title(say("log"), width, say("step {n} of {all}", n=f"{state.head.position:,}", all=f"{len(play.line):,}"))]
+    step_ns = max(1_000, play.line.end_ns // 1_000_000)
+    for first, behind in log_rows(view, height - 1):
+        here = view.current is not None and first <= view.current < behind
+        entry = play.entry(first, behind)
+        sign = ("▶" if view.running else "▷") if here else " "
+        to_come = first >= state.head.position
+        told = f"{entry.calls:,} × {_called(view, entry.first)} {say('for nothing')}" if entry.calls > 1 else _line(view, entry.first)
+        # What a call that is still to come will do is not given away.
+        text = f"{sign}{moment(entry.first.started_ns, step_ns)} {_called(view, entry.first) if to_come else told}"
+        style = HERE if here else QUIET if to_come else STYLES["fails" if entry.first.failed else entry.first.kind]
+        lines.append(Text(fit(text, width), style))
+    return joined(lines, width, height)
+
+
+def _line(view: View, call: Span) -> str:
+    return f"{_called(view, call)} {_came(view, call)} {duration(call.duration_ns)}"
+
+
+def sentence(view: View) -> str:
+    """Return the current step in words."""
+    say = view.language.say
+    if view.current is None:
+        return say("Nothing has been called yet. Right arrow: the first call. Space: let time go. ?: help.")
+    call = view.reel.play.span(view.current)
+    cast = view.reel.play.cast
+    if view.running:
+        since = duration(view.state.head.at_ns - call.started_ns)
+        called = called_words(call.operation, cast.where(call.socket_id) if call.socket_id else "", view.language)
+        if view.state.head.at_ns == call.started_ns:
+            return say("{call} begins", call=called)
+        return say("{call} has begun and has not come back: {time} so far", call=called, time=since)
+    first, behind = view.reel.row(view.current)
+    entry = view.reel.play.entry(first, behind)
+    if entry.calls > 1 and view.current > first:
+        done = view.reel.play.line.calls(view.current + 1) - view.reel.play.line.calls(first)
+        return say("{sentence} ({n} of {all} in a row)", sentence=tell_call(call, cast), n=f"{done:,}", all=f"{entry.calls:,}")
+    return tell_entry(entry, cast)
+
+
+def sentence_pane(view: View, width: int, height: int) -> Text:
+    """Draw that sentence over as many lines as there are."""
+    return joined([Text(line) for line in wrapped(sentence(view), width)], width, height)
+
+
+def counters(view: View) -> str:
+    """Return the counters in one line."""
+    say, state = view.language.say, view.state
+    parts = [say("{n} calls, {fruitless} for nothing", n=f"{state.calls:,}", fruitless=f"{state.fruitless:,}")]
+    if state.cpu_ns is not None:
+        share = percent(min(1.0, state.cpu_ns / state.head.at_ns)) if state.head.at_ns else "-"
+        parts.append(say("CPU {time} ({share})", time=duration(state.cpu_ns), share=share))
+    parts.append(say("{received} in, {sent} out", received=size(state.received_bytes), sent=size(state.sent_bytes)))
+    return " · ".join(parts)
+
+
+def run_line(view: View, width: int, several: bool) -> Text:
+    """Draw the line above a run: its name, the time, how far it is."""
+    state, line = view.state, view.reel.play.line
+    step_ns = max(1_000, line.end_ns // 1_000_000)
+    told = f"{moment(state.head.at_ns, step_ns)} / {moment(line.end_ns, 10_000_000)}"
+    active = several and view.deck.reel is view.reel
+    name = ("▸ " if active else "  " if several else "") + view.reel.title
+    room = max(4, width - cell_len(told) - 2)
+    done = round(width * min(1.0, state.head.at_ns / max(1, line.end_ns)))
+    text = Text(fit(f"{fit(name, room)}  {told}", width), STRONG)
+    text.stylize("underline", 0, done)
+    return text

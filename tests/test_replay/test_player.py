@@ -1,0 +1,327 @@
+"""The player as people use it: keys and mouse in a terminal of any size, both languages, one run and two."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from sockreel.replay.language import Language, language
+from sockreel.replay.player.app import Player
+from sockreel.replay.player.breaks import Misread, read_break, read_jump
+from sockreel.replay.player.deck import SPEEDS, Deck, Reel
+from sockreel.replay.player.help import KEYS, HelpScreen, help_text
+from sockreel.replay.player.state import Play
+from sockreel.replay.reading import Reader
+from sockreel.tests.commandline import CommandLine
+from sockreel.tests.synthetic import MS
+from sockreel.tests.test_replay.goldfiles import assert_like_gold
+from sockreel.traces import open_trace
+from textual.events import MouseScrollDown
+from textual.pilot import Pilot
+
+ENGLISH = language("en")
+Act = Callable[["Screen"], Awaitable[None]]
+
+
+class Screen:
+    """A player under test, and what stands on its screen."""
+
+    def __init__(self, player: Player, pilot: Pilot[None]) -> None:
+        self.player = player
+        self.pilot = pilot
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other."""
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def type(self, text: str) -> None:
+        """Type a text and Enter."""
+        names = {".": "full_stop", "_": "underscore", ":": "colon", " ": "space"}
+        await self.press(*(names.get(letter, letter) for letter in text), "enter")
+
+    @property
+    def lines(self) -> list[str]:
+        """The screen, line by line."""
+        strips = self.player.screen._compositor.render_strips()
+        return [strip.text.rstrip() for strip in strips]
+
+    @property
+    def text(self) -> str:
+        """The screen as one text."""
+        return "\n".join(self.lines) + "\n"
+
+
+@contextmanager
+def reels(file: Path, *labels: str, spoken: Language = ENGLISH) -> Iterator[list[Reel]]:
+    """Open runs of the lecture."""
+    with open_trace(file) as trace:
+        yield [Reel(Play(Reader(trace, trace.find_run(label)), spoken), label) for label in labels]
+
+
+def perform(file: Path, act: Act, *labels: str, size: tuple[int, int] = (80, 24), spoken: Language = ENGLISH,
+            clock: Callable[[], float] = lambda: 0.0) -> None:
+    """Run the player over runs of a file and let `act` press its keys."""
+    async def performed(chosen: list[Reel]) -> None:
+        player = Player(Deck(chosen), spoken, clock)
+        async with player.run_test(size=size) as pilot:
+            await pilot.pause()
+            await act(Screen(player, pilot))
+
+    with reels(file, *labels, spoken=spoken) as chosen:
+        asyncio.run(performed(chosen))
+
+
+@pytest.mark.parametrize(("name", "labels", "size", "keys", "code"), [
+    ("blocking", ["blocking"], (80, 24), ["n", "right", "full_stop"], "en"),
+    ("nonblocking", ["nonblocking"], (80, 24), ["n", "n", "right"], "en"),
+    ("wide", ["blocking"], (140, 40), ["n", "n"], "en"),
+    ("two", ["blocking", "nonblocking"], (110, 34), ["n", "n"], "en"),
+    ("chinese", ["blocking"], (80, 24), ["n", "right", "full_stop"], "zh"),
+    ("two_chinese", ["blocking", "nonblocking"], (80, 24), ["n", "n"], "zh"),
+])
+def test_a_moment_looks_as_it_was_accepted(
+    lecture_file: Path, name: str, labels: list[str], size: tuple[int, int], keys: list[str], code: str,
+) -> None:
+    async def act(screen: Screen) -> None:
+        await screen.press(*keys)
+        assert len(screen.lines) == size[1]
+        assert max(map(cell_len, screen.lines)) <= size[0]
+        assert_like_gold(f"play_{name}.txt", screen.text)
+
+    perform(lecture_file, act, *labels, size=size, spoken=language(code))
+
+
+def test_every_line_of_the_log_can_be_stepped_to_and_back(lecture_file: Path) -> None:
+    async def act(screen: Screen) -> None:
+        seen = [screen.text]
+        for _ in range(18):
+            await screen.press("right")
+            seen.append(screen.text)
+        assert len(set(seen)) == 19
+        for before in reversed(seen[:-1]):
+            await screen.press("left")
+            assert screen.text == before
+
+    perform(lecture_file, act, "blocking")
+
+
+def test_a_blocked_call_is_seen_from_within(lecture_file: Path) -> None:
+    async def act(screen: Screen) -> None:
+        await screen.press("g")
+        await screen.type("1s")
+        assert re.search(r"recv\(fd 4 ada\) +──▶ waits for data", screen.text)
+        assert "for 799 ms" in screen.text
+        assert "accept queue: 2 (ben, cyd) ●●" in screen.text
+        assert "recv on client ada has begun and has not come back: 799 ms so far" in screen.text.replace("\n", " ")
+
+    perform(lecture_file, act, "blocking")
+
+
+def test_what_a_call_will_do_is_not_given_away_before(lecture_file: Path) -> None:
+    async def act(screen: Screen) -> None:
+        for _ in range(4):
+            await screen.press("right")
+        assert "EAGAIN" not in screen.text and "reset" not in screen.text and "eof" not in screen.text
+        await screen.press("end")
+        assert "reset" in screen.text
+
+    perform(lecture_file, act, "blocking")
+
+
+def test_a_spin_is_one_line_until_it_is_unfolded(lecture_file: Path) -> None:
+    async def act(screen: Screen) -> None:
+        await screen.press("right", "right", "right", "right")
+        deck = screen.player.deck
+        assert deck.reel.head.position == 603
+        assert "600 × accept(fd 3 listener)" in screen.text
+        await screen.press("enter")
+        assert "600 × " not in screen.text
+        await screen.press("left")
+        assert deck.reel.head.position == 602
+        await screen.press("f")
+        await screen.press("f")
+        assert "600 × accept" in screen.text
+        await screen.press("shift+left")
+        assert deck.reel.head.position == 601
+        assert "(598 of 600 in a row)" in screen.text.replace("\n", " ")
+
+    perform(lecture_file, act, "nonblocking")
+
+
+def test_playing_goes_as_fast_as_told_and_stops_at_a_breakpoint_and_at_the_end(lecture_file: Path) -> None:
+    now_s = [0.0]
+
+    async def act(screen: Screen) -> None:
+        deck, player = screen.player.deck, screen.player
+
+        def pass_time(seconds: float) -> None:
+            now_s[0] += seconds
+            player.tick()
+
+        await screen.press("space")
+        pass_time(0.5)
+        assert deck.reel.head.at_ns == 500 * MS
+        await screen.press("minus")
+        pass_time(0.5)
+        assert deck.reel.head.at_ns == 750 * MS
+        await screen.press("space")
+        pass_time(0.5)
+        assert deck.reel.head.at_ns == 750 * MS
+        await screen.press("b")
+        await screen.type("recv eof")
+        await screen.press("plus", "space")
+        pass_time(0.9)
+        assert (deck.playing, deck.reel.head.at_ns) == (False, 1500 * MS)
+        assert "stopped at recv eof" in screen.text
+        await screen.press("B", "space")
+        pass_time(1.0)
+        assert (deck.playing, deck.reel.head.at_ns) == (False, 2000 * MS)
+        await screen.press("space")
+        assert deck.reel.head.at_ns == 0
+
+    perform(lecture_file, act, "blocking", size=(140, 30), clock=lambda: now_s[0])
+
+
+def test_a_million_times_slower_than_life_still_moves(lecture_file: Path) -> None:
+    with reels(lecture_file, "nonblocking") as (reel,):
+        deck = Deck([reel], speed=0, playing=True)
+        for _ in range(20):
+            deck.advance(0.05)
+        assert reel.head.at_ns == 1000
+        deck.faster(1000)
+        assert SPEEDS[deck.speed] == 1000
+        deck.skipping, deck.speed = True, 0
+        deck.advance(0.05)
+        assert reel.head.at_ns == 41 * MS - 1500
+
+
+def test_breakpoints_are_gone_to_forwards_and_backwards(lecture_file: Path) -> None:
+    async def act(screen: Screen) -> None:
+        deck = screen.player.deck
+        await screen.press("c")
+        assert "no breakpoint is set" in screen.text
+        await screen.press("b")
+        await screen.type("server.py:18")
+        await screen.press("c")
+        first = deck.reel.head
+        await screen.press("c", "C")
+        assert deck.reel.head == first
+        assert first.at_ns == 200 * MS
+        await screen.press("b")
+        await screen.type("nonsense")
+        assert "nonsense means nothing here" in screen.text
+        assert len(deck.breaks) == 1
+
+    perform(lecture_file, act, "blocking")
+
+
+@pytest.mark.parametrize(("text", "calls"), [
+    ("recv", 6), ("eof", 2), ("fd=3", 6), ("ben", 4), ("listener", 6), (":22", 3), ("accept server.py:12", 4), ("127.0.0.1:50003", 2),
+    ("recv reset", 1),
+])
+def test_a_breakpoint_wants_what_its_words_say(lecture_file: Path, text: str, calls: int) -> None:
+    with reels(lecture_file, "blocking") as (reel,):
+        wanted = read_break(text, reel.play.reader)
+        line = reel.play.line
+        assert sum(wanted.wants(line.signature(place)) for place in range(len(line))) == calls
+
+
+@pytest.mark.parametrize("text", ["", " ", "nonsense", "fd=99", "server.py:9999", "recv nonsense", "\x1b[31m", ":", "1.5s"])
+def test_a_breakpoint_that_means_nothing_is_refused(lecture_file: Path, text: str) -> None:
+    with reels(lecture_file, "blocking") as (reel,), pytest.raises(Misread):
+        read_break(text, reel.play.reader)
+
+
+@pytest.mark.parametrize(("text", "at_ns", "position"), [
+    ("1.5s", 1500 * MS, 8), ("200 ms", 200 * MS, 4), ("#4", 200 * MS, 4), ("4", 200 * MS, 4), ("50%", 1000 * MS, 5),
+    ("999999", 2000 * MS, 18),
+    ("9e9", None, None), ("-1", None, None), ("99999999999999999999s", 2000 * MS, 18),
+])
+def test_a_jump_goes_to_a_moment_or_behind_so_many_steps(lecture_file: Path, text: str, at_ns: int | None, position: int | None) -> None:
+    with reels(lecture_file, "blocking") as (reel,):
+        if at_ns is None:
+            with pytest.raises(Misread):
+                read_jump(text, reel.play.line)
+        else:
+            head = read_jump(text, reel.play.line)
+            assert (head.at_ns, head.position) == (at_ns, position)
+
+
+def test_two_runs_go_in_step_by_the_clock_by_the_exchange_or_alone(lecture_file: Path) -> None:
+    with reels(lecture_file, "blocking", "nonblocking") as (one, two):
+        deck = Deck([one, two])
+        deck.go(one.play.line.at_time(300 * MS))
+        assert two.head.at_ns == 309 * MS  # ada connected at 100 ms there, at 109 ms here
+        deck.next_mode()
+        deck.step_exchange(True)
+        deck.step_exchange(True)
+        assert deck.mode == "exchange"
+        assert one.play.answers.index(one.head.at_ns) == two.play.answers.index(two.head.at_ns)
+        deck.next_mode()
+        before = two.head
+        deck.to_end(True)
+        assert two.head == before
+        deck.active = 1
+        deck.step(1)
+        assert two.head.position == before.position + 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 6), (40, 12), (80, 24), (300, 90)])
+@pytest.mark.parametrize("labels", [["blocking"], ["blocking", "nonblocking"]])
+def test_no_size_of_the_screen_is_too_small_or_too_wide(lecture_file: Path, size: tuple[int, int], labels: list[str]) -> None:
+    async def act(screen: Screen) -> None:
+        await screen.press("n", "n", "right", "z", "question_mark", "escape")
+        await screen.pilot.resize_terminal(size[1] + 3, size[0] // 3 + 1)
+        await screen.press("left", "tab", "end", "home")
+        assert screen.player.is_running
+
+    perform(lecture_file, act, *labels, size=size)
+
+
+def test_a_click_on_the_log_goes_there_and_the_wheel_steps(lecture_file: Path) -> None:
+    async def act(screen: Screen) -> None:
+        log = next(pane for pane in screen.player.query(".log"))
+        await screen.pilot.click(log, offset=(5, 3))
+        await screen.pilot.pause()
+        assert screen.player.deck.reel.head.position == 3
+        await screen.pilot._post_mouse_events([MouseScrollDown], log, offset=(5, 3), button=0)
+        await screen.pilot.pause()
+        assert screen.player.deck.reel.head.position == 4
+
+    perform(lecture_file, act, "blocking")
+
+
+def test_the_help_names_every_key_and_is_left_again(lecture_file: Path) -> None:
+    async def act(screen: Screen) -> None:
+        await screen.press("question_mark")
+        assert isinstance(screen.player.screen, HelpScreen)
+        await screen.press("escape")
+        assert not isinstance(screen.player.screen, HelpScreen)
+
+    perform(lecture_file, act, "blocking")
+    for code in ("en", "zh"):
+        rows = help_text(language(code), 72).plain.splitlines()
+        assert len(rows) >= len(KEYS)
+        assert max(map(cell_len, rows)) <= 72
+
+
+def test_hostile_payloads_sources_and_names_reach_the_screen_as_escapes(lecture_file: Path) -> None:
+    async def act(screen: Screen) -> None:
+        await screen.press("g")
+        await screen.type("1.4s")
+        assert "\\x1b[31mred" in screen.text
+        assert "\x1b" not in screen.text
+
+    perform(lecture_file, act, "blocking", size=(160, 40))
+
+
+def test_without_a_terminal_it_says_what_to_do_instead(lecture_file: Path, sockreel: CommandLine) -> None:
+    said = sockreel("play", str(lecture_file))
+    assert said.status == 2
+    assert "sockreel tell" in said.err
