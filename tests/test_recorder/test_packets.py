@@ -303,3 +303,20 @@ def test_the_capture_of_a_lab_is_joined_run_by_run(record: Recorder) -> None:
         FROM runs r
     """)  # fmt: skip
     assert rows == [{"counted": 1, "lost": 0, "timed": 1, "crossed": 0}] * 2
+
+
+def test_where_namespaces_are_forbidden_one_line_says_what_to_do(record: Recorder) -> None:
+    unshare = shutil.which("unshare")
+    forbid = "echo 0 > /proc/sys/user/max_user_namespaces && echo 0 > /proc/sys/user/max_net_namespaces"
+    script = record.script("raise SystemExit('it must not run')")
+    inner = f'{forbid} || exit 77; exec "$@"'
+    command = [*SOCKREEL, "record", "--isolate", "-o", str(record.folder / "t.db"), str(script)]
+    if unshare is None or not may_isolate():
+        pytest.skip("needs unshare, and namespaces in which they can be forbidden")
+    done = subprocess.run([unshare, "-Ur", "sh", "-c", inner, "sh", *command], capture_output=True, text=True, timeout=PATIENCE_S)
+    if done.returncode == 77:
+        pytest.skip(f"namespaces cannot be forbidden here: {done.stderr}")
+    assert done.returncode == 125, done
+    assert done.stderr.count("\n") == 1
+    assert "sudo sysctl user.max_user_namespaces" in done.stderr
+    assert not (record.folder / "t.db").exists()
