@@ -7,6 +7,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# Tests mostly wait: two files at a time, on a machine of two processors.
+BESIDE := -n 2 --dist loadfile
 # One stamp per interpreter version: another PYTHON makes the environment anew.
 RUNTIME := $(VENV)/.runtime-$(VERSION)
 TOOLS := $(VENV)/.tools-$(VERSION)
@@ -30,9 +32,11 @@ claims: $(RUNTIME) ## judge what tutorials claim by runs made here and now, and 
 	@$(BIN)/sockreel claims --page docs/claims.md $(ARGS)
 
 test: $(TOOLS) system-tools lint ## lint, check the types and run every test (ARGS="-k histogram")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(BESIDE) -m "not alone" $(ARGS)
+	@echo "tests that want no other beside them"
+	@$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? -eq 5 ]
 	@echo "the recorder's tests once more, with the Python core"
-	@SOCKREEL_CORE=python $(BIN)/python -m pytest tests/test_recorder -m "not slow" $(ARGS) || [ $$? -eq 5 ]
+	@SOCKREEL_CORE=python $(BIN)/python -m pytest $(BESIDE) tests/test_recorder -m "not slow and not alone" $(ARGS) || [ $$? -eq 5 ]
 
 quick: $(TOOLS) ## run the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -113,6 +113,7 @@ def test_calls_are_visible_while_the_program_runs(record: Recorder) -> None:
     assert sorted(found)[len(found) // 2] < 1.5
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 def test_calls_are_visible_within_half_a_second_for_twenty_seconds(record: Recorder, core: str) -> None:
