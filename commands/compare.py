@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ._options import look_options, opened_trace, put, put_json, screen_look
+from ._options import look_options, opened_trace, put, put_json, screen_look, shown
 
 if TYPE_CHECKING:
     from ..traces import Run, Trace
@@ -19,8 +21,14 @@ if TYPE_CHECKING:
 @click.option("--align", type=click.Choice(["exchange", "clock"]), default="exchange", show_default=True,
               help="Put the first exchange that the runs share at one place, or their starts.")
 @look_options
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of these runs, too.")
+@click.option("-f", "--force", is_flag=True, help="Write the page over an existing file.")
+@click.option("--no-payload", is_flag=True, help="Leave the bytes that calls moved out of the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table, the waits, the sentences and all lanes as JSON.")
-def command(references: Sequence[str], align: Literal["exchange", "clock"], width: int | None, as_json: bool) -> None:
+def command(
+    references: Sequence[str], align: Literal["exchange", "clock"], width: int | None, html: Path | None, force: bool, no_payload: bool,
+    as_json: bool,
+) -> None:
     """Put runs on one axis and compare what they cost.
 
     Draws the lanes above each other, the phases of each run (waiting for data, copying it), then a
@@ -31,8 +39,37 @@ def command(references: Sequence[str], align: Literal["exchange", "clock"], widt
     Example:
       sockreel compare lecture.db
       sockreel compare lecture.db#blocking lecture.db#nonblocking --align clock
+      sockreel compare lecture.db --html lecture.html
     """
+    if html is not None:
+        write_page(html, references, force, payload=not no_payload)
     print_comparison(click.get_current_context(), references, align, width, as_json)
+
+
+def write_page(path: Path, references: Sequence[str], force: bool, *, payload: bool) -> None:
+    """Write the page of some runs, whole or not at all, and say so on stderr.
+
+    Args:
+        path: the file.
+        references: as for `print_comparison`.
+        force: write over an existing file.
+        payload: whether the bytes that calls moved may be in it.
+
+    Raises:
+        TraceError: a trace that cannot be read.
+        ReplayError: there are fewer than two runs.
+        click.ClickException: the file cannot be written, or is there.
+    """
+    from ..replay.page.html import write_html
+    from ..traces.excerpt import Excerpt
+    from .export import refuse_existing, written_whole
+
+    with ExitStack() as stack:
+        chosen = _chosen(references, stack)
+        refuse_existing(path, force, [trace.path for trace, _ in chosen])
+        with written_whole(path) as out:
+            write_html([Excerpt(trace, run, payload=payload) for trace, run in chosen], out)
+    print(f"sockreel: {shown(path)}: the page; {'payloads included' if payload else 'without payloads'}", file=sys.stderr)
 
 
 def print_comparison(

@@ -58,8 +58,8 @@ def command(
             _to_stdout(wanted, excerpts)
             return
         path = Path(output or _default_name(excerpts, wanted))
-        _refuse(path, force, [excerpt.trace.path for excerpt in excerpts])
-        with _written_whole(path) as out:
+        refuse_existing(path, force, [excerpt.trace.path for excerpt in excerpts])
+        with written_whole(path) as out:
             wanted.load()(excerpts, out)
     payload = "payloads included" if wanted.payload and not no_payload else "without payloads"
     print(f"sockreel: {shown(path)}: {wanted.about}; {payload}", file=sys.stderr)
@@ -86,7 +86,7 @@ def _default_name(excerpts: Sequence[Excerpt], wanted: Format) -> str:
     return f"{excerpts[0].trace.path.stem}-{safe[:80]}{wanted.suffix}"
 
 
-def _refuse(path: Path, force: bool, traces: Sequence[Path]) -> None:
+def refuse_existing(path: Path, force: bool, traces: Sequence[Path]) -> None:
     """Refuse to write over a file that is there, and over the trace itself whatever is said."""
     if not os.path.lexists(path):
         return
@@ -105,7 +105,7 @@ def _to_stdout(wanted: Format, excerpts: Sequence[Excerpt]) -> None:
 
 
 @contextlib.contextmanager
-def _written_whole(path: Path) -> Iterator[BinaryIO]:
+def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that gets its name once all of it is written; readable by its owner only, as traces are."""
     try:
         descriptor, private = tempfile.mkstemp(prefix=f".{path.name[:60]}.", dir=path.parent)

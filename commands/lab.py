@@ -44,6 +44,7 @@ from .record import default_output
     help="From this size of the trace on, fold: bytes, or with K, M, G.",
 )
 @packet_options
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of the runs, too.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the comparison only.")
 @click.pass_context
 def command(
@@ -59,6 +60,7 @@ def command(
     packets: bool,
     packet_buffer: int,
     isolate: bool,
+    html: Path | None,
     quiet: bool,
 ) -> None:
     """Run the I/O models one after the other under the same clients, and compare what they did.
@@ -70,12 +72,13 @@ def command(
     Example:
       sockreel lab
       sockreel lab --models list
+      sockreel lab --html lab.html
       sockreel lab --models blocking,nonblocking --workload burst -o lab.db
     """
     from ..recorder.models import SERVERS, able, choose, run_lab
     from ..recorder.session import Settings
     from ..recorder.workload import load_workload
-    from .compare import print_comparison
+    from .compare import print_comparison, write_page
 
     def say(line: str) -> None:
         if not quiet:
@@ -100,7 +103,10 @@ def command(
         for complaint in result.complaints:
             failed = True
             say(f"{server.name}: {complaint}")
-    print_comparison(ctx, [f"{trace}#{server.name}" for server in servers])
+    references = [f"{trace}#{server.name}" for server in servers]
+    if html is not None:
+        write_page(html, references, force, payload=payload > 0)
+    print_comparison(ctx, references)
     payloads = f"the first {payload} bytes of payloads are in it" if payload else "no payloads in it"
     say(f"the runs are in {trace} ({payloads}); next: sockreel show {trace}#{servers[0].name}")
     if failed:

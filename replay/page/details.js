@@ -124,8 +124,10 @@ const Details = (() => {
 
   function exchangeWords(call) {
     if (!call.socket || (call.kind === 1) || call.outcome !== "ok") return null;
-    const found = call.run.known.exchanges.find((one) => one.socket_id === call.socket && one.answered_ns !== null && call.started <= one.answered_ns
-      && call.ended >= (one.sent_ns ?? 0) && call.operation !== "accept");
+    // A receive takes up a question when it returns; a send may return after its answer has been read.
+    const at = /send|write/.test(call.operation) ? call.started : call.ended;
+    const found = call.run.known.exchanges.find((one) => one.socket_id === call.socket && one.answered_ns !== null && at <= one.answered_ns
+      && at >= (one.sent_ns ?? 0) && call.operation !== "accept");
     return found ? Words.say("client_words", found.client, found.n, found.result, Format.duration(found.answered_ns - (found.sent_ns ?? found.answered_ns))) : null;
   }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...traces import Run, Trace
 from ..compare import Comparison, compare_stories
+from ..phases import Phases
 from ..reading import Reader, damaged
 from ..sentences import sentences
 from ..story import clients_of, load_story, socket_name
@@ -138,6 +139,13 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "figures": [{"key": figure.key, "name": figure.name, "unit": figure.unit, "values": list(figure.values)}
                     for figure in comparison.figures],
         "latencies": [{"client": client, "runs": [asdict(latency) for latency in latencies]} for client, latencies in comparison.latencies],
-        "phases": [{"wait_ns": phases.wait_ns, "copy_ns": phases.copy_ns, "program_ns": phases.program_ns} for phases in comparison.phases],
+        "phases": [_phases(phases) for phases in comparison.phases],
         "sentences": list(sentences(comparison)),
     }
+
+
+def _phases(phases: Phases) -> dict[str, int | None]:
+    """Return where the time of a run's threads went, ns: the rows of UNP figure 6.6, as measured."""
+    return {
+        "threads": phases.threads_ns, "asleep": phases.waiting.ns + phases.blocked_wait_ns, "polling": phases.checking.ns,
+        "both": phases.blocked_unknown_ns, "copying": phases.copy_ns, "by_kernel": phases.by_kernel.ns, "elsewhere": phases.program_ns}

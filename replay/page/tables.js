@@ -31,7 +31,7 @@ const Tables = (() => {
           ...[...spent, outside].map((ns) => `${Format.percent(ns / (to - from))} · ${Format.duration(ns)}`)]);
       }
     }
-    holder.replaceChildren(table(`${Words.say("summary")}: ${rangeWords()}`, heads, rows.slice(0, 200)));
+    holder.replaceChildren(table(`${Words.say("summary")} · ${rangeWords()}`, heads, rows.slice(0, 200)));
   }
 
   /** Say in words how much time is in view. */
@@ -56,7 +56,22 @@ const Tables = (() => {
     if (State.runs.length > 1) compared(holder, State.doc.comparison);
   }
 
+  /** Return a share of a run's time in words, over a bar of that length. */
+  function bar(ns, whole, kind) {
+    const filled = make("span", {class: `bar-fill ${kind}`});
+    filled.style.width = `${whole ? Math.min(100, 100 * (ns ?? 0) / whole) : 0}%`;
+    return make("td", {}, ns === null ? "–" : `${Format.percent(whole ? ns / whole : NaN)} · ${Format.duration(ns)}`, make("span", {class: "bar-box", "aria-hidden": "true"}, filled));
+  }
+
+  function phases(comparison) {
+    const rows = {asleep: "blocked", polling: "fruitless", both: "blocked", copying: "moved", by_kernel: "moved", elsewhere: "other"};
+    return table(Words.say("phases"), [Words.say("share"), ...comparison.titles.map(visibleText)], Object.entries(rows)
+      .filter(([row]) => comparison.phases.some((one) => one[row]))
+      .map(([row, kind]) => [Words.say(row), ...comparison.phases.map((one) => bar(one[row], one.threads, kind))]));
+  }
+
   function compared(holder, comparison) {
+    holder.append(phases(comparison));
     holder.append(table(Words.say("comparison"), ["", ...comparison.titles.map(visibleText)], comparison.figures.map((figure) =>
       [(Words.say("figure_names") ?? {})[figure.key] ?? figure.name, ...figure.values.map((value) => Format.figure(value, figure.unit))])));
     if (comparison.latencies.length) {

@@ -171,7 +171,7 @@ def test_a_click_tells_everything_about_a_call(browser: Browser, page: str) -> N
     _settle(browser)
     told = browser.run("document.getElementById('details').innerText")
     for words in ("recv · fd 4 ada", "MainThread", "blocked", "99 ms", "1024", "server.py:18", "127.0.0.1:50001", "hello",
-                  "data = connection.recv(1024)", "sendall #"):
+                  "data = connection.recv(1024)", "sendall #", "ada, exchange 1: ok after"):
         assert words in told, words
     browser.run("[...document.querySelectorAll('#details button')].find((one) => one.textContent.startsWith('sendall')).click()")
     _settle(browser)
