@@ -116,7 +116,7 @@ def about(figure: Figure, lang: str) -> list[str]:
     call = figure.call
     lines = [f"{brief(figure.receive.run)}  " + say(Say("about", (str(call.call_id), call.operation, figure.receive.socket)), lang)]
     if call.site is not None:
-        lines.append(say(Say("at", (call.site.short,)), lang) + (f"  {brief(call.site.code, 60)}" if call.site.code else ""))
+        lines.append(say(Say("at", (call.site.short,)), lang) + (f"  {brief(call.site.code, 100)}" if call.site.code else ""))
     return lines
 
 

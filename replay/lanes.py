@@ -184,7 +184,7 @@ LEGEND: tuple[tuple[tuple[str, ...], str], ...] = (
     (("ends",), "end of stream read"),
     (("fails",), "call failed"),
     (("unfinished",), "never returned"),
-    (("filled",), "bytes in the kernel's buffer"),
+    (("filled",), "most bytes in the kernel's buffer"),
     (("waits",), "client waits"),
     (("answered",), "answered"),
     (("unanswered",), "no or wrong answer"),
