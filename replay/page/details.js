@@ -2,6 +2,8 @@
 // The panel about one call. Owns what is said of it; changes nothing but the selection.
 
 const Details = (() => {
+  // A client notes when it sent after it has: the server may have received by then.
+  const CLIENTS_CLOCK = 1e6;
   let asHex = false;
   let shown = null;
 
@@ -102,7 +104,7 @@ const Details = (() => {
         `${run.socketNames.get(one.socket) ?? one.socket}: ${Format.events(Number.isNaN(one.events) ? one.interest : one.events)}`).join("; ") : null],
       [Words.say("question"), question === null ? null : button(run, run.columns.id[question])],
       [Words.say("answer"), answer === null ? null : button(run, run.columns.id[answer])],
-      [Words.say("client_saw"), exchangeWords(call)],
+      [Words.say("client_saw"), exchangeWords(call)], [Words.say("packets"), packetWords(call)],
       [Words.say("signals"), run.known.signals.filter((signal) => signal.during_call_id === call.id).map((signal) => signal.signal).join(", ")],
     ]);
   }
@@ -127,8 +129,16 @@ const Details = (() => {
     // A receive takes up a question when it returns; a send may return after its answer has been read.
     const at = /send|write/.test(call.operation) ? call.started : call.ended;
     const found = call.run.known.exchanges.find((one) => one.socket_id === call.socket && one.answered_ns !== null && at <= one.answered_ns
-      && at >= (one.sent_ns ?? 0) && call.operation !== "accept");
+      && at >= (one.sent_ns ?? 0) - CLIENTS_CLOCK && call.operation !== "accept");
     return found ? Words.say("client_words", found.client, found.n, found.result, Format.duration(found.answered_ns - (found.sent_ns ?? found.answered_ns))) : null;
+  }
+
+  /** Say which packets carried what a call moved, and when, seen from its start. */
+  function packetWords(call) {
+    const list = call.run.carried.get(call.id) ?? [];
+    return list.slice(0, 20).map(({at, bytes, flags, sent}) =>
+      `${sent ? "→" : "←"} ${flags ?? ""} ${bytes} B, ${at < call.started ? "−" : "+"}${Format.duration(Math.abs(at - call.started))}`).join("; ")
+      + (list.length > 20 ? ` … ${Words.say("more", list.length - 20)}` : "");
   }
 
   function payload(call) {

@@ -20,6 +20,7 @@ from ..words import command_words, ending, started_words
 
 DETAIL = 400
 MOST_SOCKETS, MOST_THREADS = 8, 8
+MOST_PACKETS = 200_000
 REQUESTS_UP_TO = 2_000_000
 """Requests that no workload saw are gathered from all calls: of more calls than these that takes too long."""
 REQUESTS_SERVED_UP_TO = 300_000
@@ -106,6 +107,8 @@ def _run(shown: Shown, story: Story, offset_ns: int) -> dict[str, Any]:
             "signals": [asdict(signal) for signal in story.signals],
             "counts": [asdict(count) for count in story.counts],
             "cpu": _cpu(shown),
+            "packets": _packets(shown),
+            "carried": [list(row) for row in shown.trace.named("page_carried", run=shown.run.id, most=2 * MOST_PACKETS)],
             "trace": str(shown.trace.path),
         }
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
@@ -124,6 +127,13 @@ def _cpu(shown: Shown) -> list[list[list[int]]]:
         spent_ns = row["run_ns"] if row["run_ns"] is not None else (row["user_ns"] or 0) + (row["system_ns"] or 0)
         processes.setdefault(row["process_id"], []).append([row["at_ns"], spent_ns])
     return list(processes.values())
+
+
+def _packets(shown: Shown) -> list[list[Any]]:
+    """Return the packets of connections: id, moment, socket, bytes, flags, whether the program's side sent it."""
+    window = shown.window
+    rows = shown.trace.named("page_packets", run=shown.run.id, start=window.start_ns, end=window.end_ns, most=MOST_PACKETS)
+    return [[row["id"], row["at_ns"], row["socket_id"], row["payload_bytes"], row["flags"], row["sent"]] for row in rows]
 
 
 def _sources(shown: Shown) -> dict[str, str]:

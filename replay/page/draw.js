@@ -161,6 +161,24 @@ const Draw = (() => {
     }
   }
 
+  /** Draw packets as ticks: above the middle those that came, below it those that the program's side sent; with data or without. */
+  function packets(context, list, box, from, to) {
+    const scale = box.width / (to - from);
+    const [middle, half] = [box.y + STRIP + (box.height - STRIP) / 2, (box.height - STRIP) / 2];
+    const last = [-1, -1];
+    let n = lowerBound(Float64Array.from(list, (packet) => packet.at), from);
+    for (; n < list.length && list[n].at < to; n++) {
+      const {at, bytes, sent} = list[n];
+      const x = Math.round((at - from) * scale);
+      const side = sent ? 1 : 0;
+      if (x === last[side] && !bytes) continue;
+      last[side] = x;
+      context.fillStyle = Style.colour(bytes ? "pick" : "soft");
+      const length = bytes ? half : half / 2;
+      context.fillRect(box.x + x, sent ? middle : middle - length, bytes ? 2 : 1, length);
+    }
+  }
+
   /** Mark signals with triangles. */
   function signals(context, list, box, from, to) {
     const scale = box.width / (to - from);
@@ -178,5 +196,5 @@ const Draw = (() => {
     }
   }
 
-  return {lane, exchanges, signals, heights, STRIP};
+  return {lane, exchanges, signals, packets, heights, STRIP};
 })();

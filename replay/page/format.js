@@ -31,6 +31,7 @@ const Format = (() => {
   }
 
   const count = (number) => Math.round(number).toLocaleString("en");
+  const size = (bytes) => bytes < 1e4 ? `${count(bytes)} B` : bytes < 1e7 ? `${count(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
   const percent = (share) => !Number.isFinite(share) ? "–" : share > 0 && share < 0.001 ? "< 0.1 %" : `${Number((100 * share).toFixed(share < 0.1 ? 1 : 0))} %`;
   const errno = (number) => ERRNOS[number] ? `${number} ${ERRNOS[number]}` : String(number);
   const events = (mask) => EVENTS.filter(([bit]) => Math.floor(mask / bit) % 2).map(([, name]) => name).join(" | ") || String(mask);
@@ -40,6 +41,7 @@ const Format = (() => {
     if (value === null || value === undefined) return "–";
     if (unit === "ns") return duration(value);
     if (unit === "share") return percent(value);
+    if (unit === "bytes") return size(value);
     return count(value);
   }
 

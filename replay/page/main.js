@@ -156,7 +156,7 @@ const Main = (() => {
         copy: Words.say("ready")}[name] ?? Words.say(name);
       return make("li", {}, swatch, ` ${words}`);
     });
-    for (const word of ["mark_moved", "mark_failed", "mark_signal"]) entries.push(make("li", {}, Words.say(word)));
+    for (const word of ["mark_moved", "mark_failed", "mark_signal", ...(State.runs.some((run) => run.packets.size) ? ["mark_packet"] : [])]) entries.push(make("li", {}, Words.say(word)));
     by("legend").replaceChildren(...entries);
   }
 

@@ -89,6 +89,19 @@ class Run {
       if (!this.clients.has(exchange.client)) this.clients.set(exchange.client, []);
       this.clients.get(exchange.client).push(exchange);
     }
+    this.packets = new Map();
+    const byId = new Map();
+    for (const [id, at, socket, bytes, flags, sent] of known.packets) {
+      if (!this.packets.has(socket)) this.packets.set(socket, []);
+      const packet = {at, bytes, flags, sent};
+      this.packets.get(socket).push(packet);
+      byId.set(id, packet);
+    }
+    this.carried = new Map();
+    for (const [call, packet] of known.carried) {
+      if (!this.carried.has(call)) this.carried.set(call, []);
+      if (byId.has(packet)) this.carried.get(call).push(byId.get(packet));
+    }
     this.socketNames = new Map(known.sockets.map((socket) => [socket.id, socket.name]));
     this.threadNames = new Map(known.threads.map((thread) => [thread.id, thread.name]));
   }

@@ -113,6 +113,7 @@ const Stage = (() => {
       Draw.lane(context, row.lane, box, from, to, ratio, State.filter);
     }
     if (row.type === "thread") Draw.signals(context, run.known.signals.filter((signal) => signal.thread_id === row.lane.id), box, from, to);
+    if (row.type === "socket") Draw.packets(context, run.packets.get(row.lane.id) ?? [], box, from, to);
     if (row.type === "client") Draw.exchanges(context, row.list, box, from, to);
     context.restore();
   }

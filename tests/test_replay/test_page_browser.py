@@ -371,3 +371,29 @@ def test_calls_inside_of_calls_and_on_one_socket_at_once_never_fill_more_than_a_
     assert sum(height == 20 for height in tall) == 120
     assert browser.run("State.runs[0].sockets[0].spent(0, 1e8)") == [120 * MS, 0, 100 * US, 0]
     assert browser.run("State.runs[0].lanes.get('socket1').at(20.01e6, 0) !== null")
+
+
+def test_packets_stand_on_their_connection_and_beside_the_call_that_they_carried(browser: Browser, tmp_path: Path) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("r")
+        socket = run.socket(4, local="127.0.0.1:80", peer="127.0.0.1:5000")
+        call = run.call(run.thread(), "recv", socket, at_ns=20 * MS, duration_ns=50 * US, payload=b"hello")
+        for at_ns, source, size in ((10 * MS, "127.0.0.1:5000", 5), (11 * MS, "127.0.0.1:80", 0)):
+            destination = "127.0.0.1:80" if size else "127.0.0.1:5000"
+            packet = recording.insert("packets", run_id=run.id, at_ns=at_ns, source=source, destination=destination,
+                                      flags="PA" if size else "A", payload_bytes=size, socket_id=socket, frame=b"")
+            if size:
+                recording.insert("carried", packet_id=packet, call_id=call)
+        run.finish(30 * MS)
+    browser.open(_write(tmp_path / "t.db", tmp_path / "t.html").as_uri())
+    assert browser.run("State.runs[0].packets.get(1).map((one) => [one.at, one.bytes, one.sent])") == [[10 * MS, 5, 0], [11 * MS, 0, 1]]
+    browser.run("State.select(State.runs[0], 0); 1")
+    _settle(browser)
+    assert "← PA 5 B, −10 ms" in browser.run("document.getElementById('details').innerText")
+    assert "tick on a connection" in browser.run("document.getElementById('legend').innerText")
+    _row(browser, 0, "socket")
+    dark = browser.run("""(() => { const row = Stage.rows().find((one) => one.type === "socket");
+        const box = Stage.boxOf(row, Math.round(row.y - Stage.top())); const x = Math.round(Stage.xOf(1e7) - Stage.gutter());
+        const {data} = document.getElementById("timeline").getContext("2d").getImageData(box.x + x - 2, box.y + Draw.STRIP, 5, 6);
+        return Math.min(...data.filter((_, n) => n % 4 === 0)); })()""")
+    assert dark < 60
