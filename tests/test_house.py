@@ -32,7 +32,7 @@ MAY_IMPORT = {
 MAY_USE = {
     "front": {"click"},
     "traces": {"sqlite_utils"},
-    "recorder": {"tomli", "sqlite_utils"},
+    "recorder": {"tomli", "sqlite_utils", "scapy"},
     "replay": {"rich", "pandas", "textual"},
     "commands": {"click", "rich"},
 }

@@ -109,8 +109,8 @@ def test_the_installed_lab_records_and_compares(installed: Path, tmp_path: Path)
 def test_only_what_is_declared_is_needed_to_run(installed: Path, tmp_path: Path) -> None:
     ask = "import importlib.metadata as m; print(*sorted(d.metadata['Name'].lower() for d in m.distributions()))"
     names = set(_run(installed / "python", "-c", ask, cwd=tmp_path).stdout.split())
-    assert {"sockreel", "click", "rich", "sqlite-utils"} <= names
-    assert not {"pytest", "hypothesis", "mypy", "scapy"} & names
+    assert {"sockreel", "click", "rich", "scapy", "sqlite-utils"} <= names
+    assert not {"pytest", "hypothesis", "mypy", "pillow"} & names
 
 
 def test_make_fills_a_bare_clone_whose_folder_has_spaces(tmp_path: Path) -> None:
