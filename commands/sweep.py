@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..recorder.sweep import Active
     from ..replay.growth import Measure
 
+_INTERRUPTED = 130
 DEFAULT_MODELS = "blocking,blocking_threads,nonblocking,select,poll,epoll_level"
 
 
@@ -32,7 +33,7 @@ DEFAULT_MODELS = "blocking,blocking_threads,nonblocking,select,poll,epoll_level"
 @click.option("--active", "active_text", default="1", show_default=True, metavar="N|SHARE",
               help="How many of them talk (1), or which share (10%); the others connect and say nothing.")
 @click.option("--repeat", type=click.IntRange(1, 100), metavar="N",
-              help="Measure each point so often.  [default: 3, from 5,000 clients on 2]")
+              help="Measure each point so often.  [default: 3, or for 8 s]")
 @click.option("--for", "for_ns", type=MOMENT, default="300ms", show_default=True, metavar="TIME",
               help="How long they talk at each point.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
@@ -61,15 +62,20 @@ def command(
       sockreel sweep --active 10% --svg growth.svg
       sockreel sweep --read sweep.db --json
     """
+    interrupted = False
     if earlier is None:
         trace = output or default_output("sweep")
-        _run(models, counts, active_text, repeat, for_ns, trace, force, quiet or as_json)
-    _show(earlier or trace, svg, width, as_json)
+        interrupted = _run(models, counts, active_text, repeat, for_ns, trace, force, quiet or as_json)
+    if not interrupted or trace.exists():
+        _show(earlier or trace, svg, width, as_json)
     if earlier is None and not quiet:
         print(f"sockreel: the runs are in {shown(trace)} (no payloads in it); next: sockreel runs {shown(trace)}", file=sys.stderr)
+    if interrupted:
+        click.get_current_context().exit(_INTERRUPTED)
 
 
-def _run(models: str, counts: str, active_text: str, repeat: int | None, for_ns: int, trace: Path, force: bool, quiet: bool) -> None:
+def _run(models: str, counts: str, active_text: str, repeat: int | None, for_ns: int, trace: Path, force: bool, quiet: bool) -> bool:
+    """Measure; return whether it was interrupted."""
     from ..recorder.models import able, choose
     from ..recorder.session import Settings
     from ..recorder.sweep import SweepError, raise_limits, read_active, read_clients
@@ -87,29 +93,36 @@ def _run(models: str, counts: str, active_text: str, repeat: int | None, for_ns:
         say(line)
     base = Settings(output=trace, existing="replace" if force else "refuse")
     began_s, runs = time.monotonic(), 0
-    for found in _points(servers, clients, active, repeat, for_ns, base):
-        say(_point_words(found))
-        runs += len(found)
+    interrupted = False
+    try:
+        for found in _points(servers, clients, active, repeat, for_ns, base):
+            say(_point_words(found))
+            runs += len(found)
+    except KeyboardInterrupt:
+        interrupted = True
+        say("interrupted: what was measured so far is shown")
     used_s = sum(sum(resource.getrusage(whose)[:2]) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     say(f"{runs} runs in {time.monotonic() - began_s:.0f} s, with {used_s:.0f} s of CPU")
+    return interrupted
 
 
 def _points(
     servers: Sequence[Server], clients: Sequence[int], active: Active, repeat: int | None, for_ns: int, base: Settings,
 ) -> Iterator[list[Measure]]:
     """Measure every point, and yield its repeats; a server that ended is not tried with more clients."""
-    from ..recorder.sweep import Point, repeats_of, run_point
+    from ..recorder.sweep import Point, is_enough, run_point
     from ..replay.growth import measure
 
     ended: set[str] = set()
     for count in clients:
         for server in servers:
             found: list[Measure] = []
-            while server.name not in ended and len(found) < (repeat or repeats_of(count)):
+            began_s = time.monotonic()
+            while server.name not in ended and not is_enough(len(found), time.monotonic() - began_s, repeat):
                 result = run_point(Point(server, count, active.of(count), len(found) + 1), for_ns, base)
                 base = replace(base, existing="append")
                 if result.ended_by in ("interrupt", "terminated"):
-                    return  # what was measured so far is shown
+                    raise KeyboardInterrupt
                 with opened_trace(base.output) as trace:
                     measured = measure(trace, trace.find_run(str(result.run_id)))
                 assert measured is not None

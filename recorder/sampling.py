@@ -54,7 +54,11 @@ class Sampler:
         elif self._cpu_every_s < _EVERY_S and now_s >= self._cpu_due_s:
             self._cpu_due_s = now_s + self._cpu_every_s
             for process in self._drain.processes:
-                self._insert(process, None, {"run_ns": cpu_clock_ns(process.pid)})
+                run_ns = cpu_clock_ns(process.pid)
+                if run_ns is not None:
+                    self._insert(process, None, {"run_ns": run_ns})
+                    if process.id in self._last:  # the last word is not to fall behind it
+                        self._last[process.id] = replace(self._last[process.id], run_ns=run_ns)
 
     def look(self) -> None:
         """Look at all of them now. Threads that did not run since the last look get no row."""

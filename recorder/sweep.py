@@ -20,6 +20,8 @@ from .workload import MAX_CLIENTS, Expectation, Group, Message, Payload, Workloa
 
 IDLE, ACTIVE = "idle", "active"
 """Groups of clients: those who say nothing, and those who talk."""
+REPEATS, LONG_S = 3, 8.0
+"""How often a point is measured where nobody says; no more once its runs took so long together."""
 WORD = b"the quick brown fox\n"
 SPARE_DESCRIPTORS = 64
 
@@ -30,7 +32,6 @@ _TAKING_UP_NS = 5 * _MS  # a client: more than it takes any server
 _BREATH_NS = 50 * _MS
 _PATIENCE_NS, _PATIENCE_EACH_NS = 2_000 * _MS, 1 * _MS
 _SAMPLE_S = 0.02
-_REPEATS, _MANY, _REPEATS_OF_MANY = 3, 5_000, 2
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -53,9 +54,15 @@ class Active:
         return max(1, min(clients, wanted))
 
 
-def repeats_of(clients: int) -> int:
-    """Return how often a point is measured where nobody says: a connection takes its time, thousands of them seconds."""
-    return _REPEATS if clients < _MANY else _REPEATS_OF_MANY
+def is_enough(runs: int, took_s: float, asked: int | None) -> bool:
+    """Say whether a point was measured often enough.
+
+    Args:
+        runs: so often it was.
+        took_s: so long they took together: connecting thousands of clients takes some servers long.
+        asked: how often, where somebody said.
+    """
+    return runs >= asked if asked else runs >= REPEATS or (runs > 0 and took_s >= LONG_S)
 
 
 @dataclass(frozen=True)

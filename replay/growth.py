@@ -21,6 +21,8 @@ from .words import visible
 _IDLE, _ACTIVE = "idle", "active"
 _ENOUGH = 0.9
 """A point counts where so large a share of the clients were connected when the talk began."""
+_UNFINISHED = ("interrupt", "terminated", "recorder_lost", None)
+"""Runs that ended so say nothing of their server."""
 
 
 @dataclass(frozen=True)
@@ -170,13 +172,13 @@ def measures_of(trace: Trace) -> list[Measure]:
 
 
 def measure(trace: Trace, run: Run) -> Measure | None:
-    """Return what one run of a sweep measured; None where it is none.
+    """Return what one run of a sweep measured; None where it is none, or was interrupted.
 
     Raises:
         TraceError: the trace is damaged.
     """
     told = _told(run)
-    if told is None:
+    if told is None or run.ended_by in _UNFINISHED:
         return None
     point, last_words = told
     rows = trace.named("exchanges_of_run", run=run.id)

@@ -142,7 +142,7 @@ def _legend(page: Page, curves: Sequence[Curve], look: Look) -> None:
             page.line(piece)
         else:
             page.line(piece)
-            page.wrapped(f"   {end_words(curve)}", 5)
+            page.wrapped(end_words(curve), 3, first=3)
     page.line("")
 
 
@@ -164,10 +164,11 @@ def slope_words(slope: Slope | None) -> str:
 
 
 def _cell(spot: Spot, unit: str, wide: int) -> str:
-    """Return a median and its spread; without the spread where a column is too narrow for both."""
+    """Return a median and its spread, close together where a column is narrow; without the spread where there is no room for both."""
     words = value_words(spot.median, unit)
-    both = f"{words} ±{(spot.high - spot.low) / 2 / spot.median:.0%}"
-    return words if spot.repeats == 1 or len(both) >= wide else both
+    spread = f"±{(spot.high - spot.low) / 2 / spot.median:.0%}"
+    tried = () if spot.repeats == 1 else (f"{words} {spread}", f"{words}{spread}", f"{words.replace(' ', '')}{spread}")
+    return next((both for both in tried if len(both) < wide), words)
 
 
 def _table(page: Page, curves: Sequence[Curve], metric: Metric, look: Look) -> None:

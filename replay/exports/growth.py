@@ -6,17 +6,19 @@ Owns the drawing. Knows curves, and an excerpt only to find the trace it belongs
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import BinaryIO
 
 from ...traces import TraceError
 from ...traces.excerpt import Excerpt
-from ..growth import METRICS, Curve, Metric, curves_of, measures_of
+from ..growth import METRICS, Curve, Metric, curves_of, measures_of, tail_from
 from ..terminal_growth import end_words, slope_words, value_words
 
 _WIDE, _HIGH = 440.0, 300.0
-_LEFT, _TOP, _RIGHT, _BOTTOM = 74.0, 34.0, 12.0, 34.0
+_LEFT, _TOP, _RIGHT, _BOTTOM = 74.0, 34.0, 22.0, 34.0
+_LETTERS = 138  # in a line of the legend
 _COLOURS = ("#c0392b", "#d68910", "#8e44ad", "#148f9f", "#1e8449", "#2e6ad1", "#d81b60", "#6d4c41", "#5e35b1", "#00838f", "#455a64")
 _SHAPES = ("circle", "ring", "up", "square", "diamond", "down", "cross")
 
@@ -36,7 +38,8 @@ def write_growth(excerpts: Sequence[Excerpt], out: BinaryIO) -> None:
 
 def growth_svg(curves: Sequence[Curve]) -> str:
     """Return the pictures of a sweep as one SVG."""
-    high = 2 * _HIGH + 30 + 18 * len(curves)
+    legend = [_legend_words(curve) for curve in curves]
+    high = 2 * _HIGH + 12 + 18 * sum(map(len, legend))
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * _WIDE:.0f} {high:.0f}" font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="#fff"/>',
@@ -44,14 +47,22 @@ def growth_svg(curves: Sequence[Curve]) -> str:
     for number, metric in enumerate(METRICS):
         lines.append(f'<g transform="translate({number % 2 * _WIDE:.0f},{number // 2 * _HIGH:.0f})">')
         lines += [*_panel(curves, metric), "</g>"]
-    for number, curve in enumerate(curves):
-        y = 2 * _HIGH + 24 + 18 * number
-        slope = curve.slope(METRICS[0])
-        grows = f"CPU per exchange grows as {slope_words(slope)}" if slope else ""
-        said = "; ".join(part for part in (grows, end_words(curve)) if part)
+    y = 2 * _HIGH + 18
+    for number, (curve, said) in enumerate(zip(curves, legend, strict=True)):
         name = f'<tspan font-weight="bold">{escape(curve.server)}</tspan>'
-        lines += [_mark(number, 20, y - 4), f'<text x="34" y="{y:.0f}">{name}  {escape(said)}</text>']
+        lines += [_mark(number, 20, y - 4), f'<text x="34" y="{y:.0f}">{name}  {escape(said[0])}</text>']
+        lines += [f'<text x="34" y="{y + 18 * place:.0f}">{escape(more)}</text>' for place, more in enumerate(said[1:], 1)]
+        y += 18 * len(said)
     return "\n".join([*lines, "</svg>", ""])
+
+
+def _legend_words(curve: Curve) -> list[str]:
+    """Return the lines beside the sign of a server: how it grows, and where it ended."""
+    slope, tail = curve.slope(METRICS[0]), curve.slope(METRICS[0], tail_from(curve))
+    grows = f"CPU per exchange grows as {slope_words(slope)}" if slope else ""
+    if slope and tail and tail.first > slope.first:
+        grows += f", as {slope_words(tail)} from {tail.first:,} to {tail.last:,} clients"
+    return [grows, *textwrap.wrap(end_words(curve), _LETTERS)] if grows else textwrap.wrap(end_words(curve), _LETTERS) or [""]
 
 
 def _panel(curves: Sequence[Curve], metric: Metric) -> list[str]:
@@ -90,6 +101,7 @@ def _axes(
         lines.append(f'<text x="{_LEFT - 6:.0f}" y="{y + 4:.1f}" text-anchor="end" fill="#555">{words}</text>')
     for count in counts:
         lines.append(f'<text x="{x_of(count):.1f}" y="{_HIGH - 14:.0f}" text-anchor="middle" fill="#555">{count:,}</text>')
+    lines.append(f'<text x="{_LEFT - 6:.0f}" y="{_HIGH - 14:.0f}" text-anchor="end" fill="#555">clients</text>')
     return lines
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 from sockreel.tests.commandline import CommandLine
@@ -31,6 +33,10 @@ def test_a_small_sweep_measures_ends_what_cannot_go_on_and_can_be_drawn_again(tm
     assert sockreel("check", trace).status == 0
     labels = [run["label"] for run in sockreel("runs", trace, "--json").json]
     assert labels == ["blocking/1/1", "nonblocking/1/1", "epoll_level/1/1", "blocking/20/1", "nonblocking/20/1", "epoll_level/20/1"]
+    with contextlib.closing(sqlite3.connect(trace)) as connection, connection:
+        connection.execute("UPDATE runs SET ended_by = 'interrupt' WHERE label = 'epoll_level/20/1'")
+    left = {one["server"]: [run["clients"] for run in one["runs"]] for one in sockreel("sweep", "--read", trace, "--json").json["servers"]}
+    assert left == {"blocking": [1, 20], "nonblocking": [1, 20], "epoll_level": [1]}
 
 
 def test_a_trace_without_a_sweep_and_wrong_words_are_one_line(lab: Path, sockreel: CommandLine) -> None:

@@ -6,7 +6,7 @@ import resource
 
 import pytest
 from sockreel.recorder import sweep
-from sockreel.recorder.sweep import Active, SweepError, raise_limits, read_active, read_clients, workload_of
+from sockreel.recorder.sweep import LONG_S, REPEATS, Active, SweepError, is_enough, raise_limits, read_active, read_clients, workload_of
 
 
 def test_talking_clients_are_a_number_or_a_share_of_at_least_one_and_at_most_all() -> None:
@@ -16,6 +16,12 @@ def test_talking_clients_are_a_number_or_a_share_of_at_least_one_and_at_most_all
     for wrong in ("0", "-1", "0%", "101%", "many", "nan%"):
         with pytest.raises(SweepError, match="--active"):
             read_active(wrong)
+
+
+def test_a_point_is_repeated_as_often_as_asked_else_three_times_or_till_it_took_long() -> None:
+    assert [is_enough(runs, 0.0, None) for runs in (0, 1, REPEATS)] == [False, False, True]
+    assert [is_enough(runs, LONG_S, None) for runs in (0, 1)] == [False, True]
+    assert [is_enough(runs, 10 * LONG_S, 2) for runs in (0, 1, 2)] == [False, False, True]
 
 
 def test_clients_come_in_rising_order_each_once() -> None:

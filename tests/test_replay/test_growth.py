@@ -69,6 +69,25 @@ def test_svg_is_well_formed_and_holds_every_server() -> None:
     assert all(name in drawn for name in ("nonblocking", "epoll_level", "select"))
 
 
+def test_the_legend_of_an_svg_is_cut_into_lines_that_fit_and_stays_inside() -> None:
+    why = "it died: " + "a long story " * 30
+    drawn = growth_svg(curves_of([*_measures()[:3], Measure("select", 10_000, 1, 1, 1020, 0, ended=why)]))
+    root = ElementTree.fromstring(drawn)
+    high = float(root.attrib["viewBox"].split()[3])
+    legend = [text for text in root.iter() if text.tag.endswith("text") and text.attrib["x"] == "34"]
+    said = ["".join(text.itertext()) for text in legend]
+    assert len(said) == 6 and max(map(len, said)) < 160
+    assert "".join(said).count("a long story") >= 27 and "1,020 of 10,000" in said[-1]
+    assert max(float(text.attrib["y"]) for text in legend) < high
+
+
+def test_a_narrow_column_keeps_the_spread_and_gives_up_blanks() -> None:
+    runs = [Measure("poll", count, 1, 1 + n, count, 1, 100, 10**9, cpu_ns, 300, 9e4)
+            for count in COUNTS for n, cpu_ns in enumerate((3e6, 3.66e6, 7.9e6))]
+    rows = [line for line in draw_growth(curves_of(runs), Look(100)).splitlines() if line.startswith("poll") and "µs" in line]
+    assert [row.count(cell) for row, cell in zip(rows, ("36.6µs±33%", "90.0 µs±0%"), strict=True)] == [5, 5]
+
+
 def test_json_tells_points_slopes_and_ends() -> None:
     polling, _, select = growth_json(curves_of(_measures()))["servers"]
     assert [point["clients"] for point in polling["metrics"]["cpu_per_exchange_ns"]["points"]] == list(COUNTS)
