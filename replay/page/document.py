@@ -17,6 +17,7 @@ from ..sentences import sentences
 from ..story import clients_of, load_story, socket_name
 from ..values import KINDS, Story, Window
 from ..words import command_words, ending, started_words
+from .packing import pack
 
 DETAIL = 400
 MOST_SOCKETS, MOST_THREADS = 8, 8
@@ -75,6 +76,18 @@ def document(runs: Sequence[Shown], *, served: bool) -> dict[str, Any]:
         "comparison": _comparison(comparison),
         "sources": {str(shown.trace.path): _sources(shown) for shown in runs},
     }
+
+
+def pack_document(runs: Sequence[Shown], *, served: bool) -> bytes:
+    """Return the document as a pack.
+
+    Args, Raises: as `document`.
+    """
+    told = document(runs, served=served)
+    try:
+        return pack(told)
+    except (TypeError, ValueError) as error:
+        raise damaged(runs[0].trace, error) from error
 
 
 def _are_requests_told(reader: Reader, served: bool) -> bool:

@@ -15,8 +15,7 @@ from typing import BinaryIO
 from ...traces.excerpt import END_OF_TIME_NS, Excerpt
 from ..values import Window
 from .cells import pack_view
-from .document import Shown, document, shown_runs
-from .packing import pack
+from .document import Shown, pack_document, shown_runs
 
 SCRIPTS = (
     "words", "format", "unpack", "series", "model", "state", "style", "draw", "chart", "stage", "text", "details", "tables",
@@ -51,7 +50,7 @@ def _page(runs: Sequence[Shown], payloads: dict[str, bool]) -> Iterator[bytes]:
 
 
 def _packs(runs: Sequence[Shown], payloads: dict[str, bool]) -> Iterator[bytes]:
-    yield pack(document(runs, served=False))
+    yield pack_document(runs, served=False)
     for shown in runs:
         yield pack_view(shown.trace, shown.run, shown.window, COLUMNS_IN_A_FILE, payload=payloads[shown.title], most=CALLS_IN_A_FILE)
 

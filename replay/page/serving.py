@@ -18,9 +18,8 @@ from ...errors import SockreelError
 from ...traces import Run, Trace, open_trace
 from ..values import Window
 from .cells import CALLS_AT_ONCE, pack_view
-from .document import document, shown_runs
+from .document import pack_document, shown_runs
 from .html import page_parts
-from .packing import pack
 from .search import find_calls, pack_call
 
 MOST_COLUMNS = 20_000
@@ -68,7 +67,7 @@ class PageServer(ThreadingHTTPServer):
         with self.turn, open_trace(self.path) as trace:
             runs = list(self.choose(trace))
             if path == "/document":
-                return _PACK, pack(document(shown_runs([(trace, run, None) for run in runs]), served=True))
+                return _PACK, pack_document(shown_runs([(trace, run, None) for run in runs]), served=True)
             run = runs[int(asked.get("run", "0"))]
             if path == "/window":
                 window = Window(int(asked["from"]), int(asked["to"]))

@@ -7,9 +7,11 @@ import hashlib
 import io
 import json
 import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sockreel.replay.page.calls import READY_ZERO
@@ -17,8 +19,9 @@ from sockreel.replay.page.cells import pack_view
 from sockreel.replay.page.html import write_html
 from sockreel.replay.page.packing import Column, pack, unpack
 from sockreel.replay.values import Window
+from sockreel.tests.examples import write_lab
 from sockreel.tests.synthetic import MS, US, Recording, S
-from sockreel.traces import Trace, open_trace
+from sockreel.traces import Trace, TraceError, open_trace
 from sockreel.traces.excerpt import Excerpt
 
 NUMBERS = st.integers(-(2**53), 2**53)
@@ -129,3 +132,25 @@ def test_of_too_many_calls_the_page_has_the_long_ones_and_the_time_of_all(trace:
     near, columns, _ = unpack(pack_view(trace, run, Window(1400 * MS, 1402 * MS), 100, payload=True, most=1_000))
     assert near["complete"]
     assert len(columns["id"]) >= 2
+
+
+@pytest.mark.parametrize("damage", [
+    "UPDATE sockets SET parent_id = x'ff00'", "UPDATE exchanges SET socket_id = x'ff00'", "UPDATE calls SET started_ns = 'long ago'",
+    "UPDATE calls SET duration_ns = x'00', result = 'many', ready_ns = 'soon'", "UPDATE runs SET duration_ns = 9223372036854775807",
+    "UPDATE payloads SET size = 'huge', data = 12", "UPDATE sites SET file = x'ff', line = 'x'", "DELETE FROM threads",
+    "DELETE FROM sockets", "DELETE FROM operations", "UPDATE levels SET ns = -1, calls = 'few'",
+])
+def test_a_damaged_trace_makes_a_page_or_one_clear_line(tmp_path: Path, damage: str) -> None:
+    write_lab(tmp_path / "t.db")
+    with sqlite3.connect(tmp_path / "t.db") as connection:
+        connection.execute("PRAGMA foreign_keys=0")
+        connection.execute(damage)
+    connection.close()
+    with open_trace(tmp_path / "t.db") as trace:
+        try:
+            out = io.BytesIO()
+            write_html([Excerpt(trace, run) for run in trace.runs()], out)
+        except TraceError as error:
+            assert "\n" not in str(error)
+        else:
+            assert len(_packs(out.getvalue().decode())) == 3
