@@ -18,7 +18,7 @@ def command(reference: str, other: str | None, code: str | None) -> None:
     """Go through a run call by call, forwards and backwards, or let it play.
 
     Shows the line of the program in execution, the program and the kernel, sockets, clients and the log of calls at any
-    moment. With a second run both stand side by side, in step by the clock or by the n-th exchange. Keys: ?
+    moment. With a second run both stand side by side, in step by the clock or by the exchange. Keys: ?
 
     \b
     Example:

@@ -184,7 +184,7 @@ class Player(App[None]):
         say, deck = self.spoken.say, self.deck
         speed = SPEEDS[deck.speed]
         pace = f"{speed:g}×" if speed >= 1 else f"1/{1 / speed:,.0f}×"
-        parts = [f"{'▶' if deck.playing else '⏸'} {pace}"]
+        parts = [f"{'▶' if deck.playing else '■'} {pace}"]
         if deck.skipping:
             parts.append(say("skips quiet time"))
         if len(deck.reels) > 1:

@@ -92,8 +92,9 @@ class Deck:
                 other.head = other.play.line.at_time(mine.head.at_ns - mine.origin_ns + other.origin_ns)
                 continue
             passed = bisect_right(mine.play.answers, mine.head.at_ns)
-            answers = other.play.answers[:passed]
-            other.head = other.play.line.at_time(answers[-1] if answers else 0)
+            same_ns = other.play.answer_ns.get(mine.play.answered[passed - 1]) if passed else 0
+            if same_ns is not None:
+                other.head = other.play.line.at_time(same_ns)
 
     def step(self, steps: int) -> None:
         """Go so many calls on, or back (below 0)."""

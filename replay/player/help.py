@@ -34,7 +34,7 @@ KEYS = (
     ("g", message("jump: 1.5s, 200ms, a step like 1234, or 50%")),
     ("b B", message("set a breakpoint, forget all: recv, would_block, fd=4, listener, a client, server.py:18; all words must fit")),
     ("c C", message("on to the next breakpoint, back to the one before")),
-    ("tab m", message("two runs: move the other; in step by the clock, by the n-th exchange, or each alone")),
+    ("tab m", message("two runs: move the other; in step by the clock, by the exchange, or each alone")),
     ("z", message("English, Chinese")),
     ("click, wheel", message("on a line of the log: go there; the wheel steps")),
     ("? q", message("this page; leave")),
@@ -43,6 +43,8 @@ KEYS = (
 
 class HelpScreen(ModalScreen[None]):
     """The keys, over the player."""
+
+    AUTO_FOCUS = "VerticalScroll"
 
     CSS = """
     HelpScreen { align: center middle; }

@@ -86,6 +86,8 @@ class Play:
 
     Args:
         reader: its trace stays open as long as this is used.
+
+    `answers` are the moments (ns) at which exchanges ended, in order; `answered` whose they were: client and number.
     """
 
     def __init__(self, reader: Reader, language: Language) -> None:
@@ -93,7 +95,10 @@ class Play:
         self.line: Timeline = load_timeline(reader)
         self.cast: Cast = load_cast(reader, language)
         self.exchanges = self.cast.exchanges
-        self.answers = _answers(self.exchanges)
+        ends = _ends(self.exchanges)
+        self.answers = tuple(at_ns for at_ns, _, _ in ends)
+        self.answered = tuple((client, n) for _, client, n in ends)
+        self.answer_ns = {(client, n): at_ns for at_ns, client, n in ends}
         self._by_client: dict[str, list[Exchange]] = {}
         self._sent: dict[int, list[tuple[int, int]]] = {}
         for exchange in self.exchanges:
@@ -199,10 +204,10 @@ class Play:
         return Entry(spans[0], spans[1], calls, 0, ordered, size, data)
 
 
-def _answers(exchanges: Sequence[Exchange]) -> tuple[int, ...]:
-    """Return the moments (ns) at which exchanges ended: answered, or asked for ever."""
-    moments = (exchange.answered_ns if exchange.answered_ns is not None else exchange.sent_ns for exchange in exchanges)
-    return tuple(sorted(at_ns for at_ns in moments if at_ns is not None))
+def _ends(exchanges: Sequence[Exchange]) -> list[tuple[int, str, int]]:
+    """Return the moments (ns) at which exchanges ended, answered or asked for ever, each with its client and number."""
+    moments = ((exchange.sent_ns if exchange.answered_ns is None else exchange.answered_ns, exchange) for exchange in exchanges)
+    return sorted((at_ns, exchange.client, exchange.n) for at_ns, exchange in moments if at_ns is not None)
 
 
 def _between(points: Sequence[tuple[int, int]], at_ns: int) -> int:

@@ -1,0 +1,104 @@
+"""The player in a real terminal: tmux, keys, a change of size, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sockreel.tests.test_replay.scenes import lecture
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")]
+LIMIT_S = 60.0
+
+
+class Terminal:
+    """A terminal of tmux on a server of its own, whose output wakes up whoever waits for a picture."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = str(folder / "tmux")
+        self.fifo = folder / "output"
+        os.mkfifo(self.fifo)
+        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "sh")
+        self._tmux("set-option", "-g", "remain-on-exit", "on")
+        self._output = os.open(self.fifo, os.O_RDWR | os.O_NONBLOCK)
+        self._tmux("pipe-pane", "-O", f"cat > '{self.fifo}'")
+
+    def _tmux(self, *words: str) -> str:
+        environment = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+        done = subprocess.run(["tmux", "-S", self._socket, *words], check=True, capture_output=True, text=True, env=environment)
+        return done.stdout
+
+    def keys(self, *keys: str) -> None:
+        """Press keys, by the names that tmux gives them."""
+        self._tmux("send-keys", *keys)
+
+    def resize(self, width: int, height: int) -> None:
+        """Change the size of the window."""
+        self._tmux("resize-window", "-x", str(width), "-y", str(height))
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen."""
+        return self._tmux("capture-pane", "-p")
+
+    def until(self, right: Callable[[str], bool]) -> str:
+        """Wait until the screen is right: looked at whenever something was written to it."""
+        while not right(text := self.text):
+            ready, _, _ = select.select([self._output], [], [], LIMIT_S)
+            assert ready, f"nothing more came, and the screen is not right:\n{text}"
+            os.read(self._output, 1 << 16)
+        return text
+
+    def close(self) -> None:
+        """End the server."""
+        self._tmux("kill-server")
+        os.close(self._output)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal of 80x24."""
+    made = Terminal(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_person_steps_through_a_run_and_leaves(terminal: Terminal, tmp_path: Path) -> None:
+    trace = lecture(tmp_path / "lecture.db")
+    terminal.keys(f"{sys.executable} -m sockreel play {trace}#blocking --lang en; echo left with $?", "Enter")
+    first = terminal.until(lambda text: "step 0 of 18" in text)
+    terminal.keys("Right", "Right", "Right")
+    terminal.until(lambda text: "accept on the listener stood still for 50.0 ms" in text)
+    terminal.keys("Left", "Left", "Left")
+    assert terminal.until(lambda text: "step 0 of 18" in text) == first
+    terminal.keys("g")
+    terminal.until(lambda text: "jump to" in text)
+    terminal.keys("1s", "Enter")
+    terminal.until(lambda text: "accept queue: 2 (ben, cyd)" in text)
+    terminal.resize(120, 40)
+    terminal.until(lambda text: max(map(len, text.splitlines())) > 100 and "accept queue: 2 (ben, cyd)" in text)
+    terminal.keys("?")
+    terminal.until(lambda text: "forget all" in text)
+    terminal.keys("?")
+    terminal.until(lambda text: "forget all" not in text)
+    terminal.keys("q")
+    terminal.until(lambda text: "left with 0" in text)
+    terminal.keys("echo still $((40 + 2))", "Enter")  # the terminal echoes and obeys as before
+    terminal.until(lambda text: "echo still $((" in text and "still 42" in text)
+
+
+def test_without_colour_the_same_is_told(terminal: Terminal, tmp_path: Path) -> None:
+    trace = lecture(tmp_path / "lecture.db")
+    terminal.keys(f"NO_COLOR=1 {sys.executable} -m sockreel play {trace}#blocking {trace}#nonblocking --lang zh", "Enter")
+    terminal.until(lambda text: "按时钟同步" in text)
+    terminal.keys("n", "n")
+    terminal.until(lambda text: text.count("▶18 ") == 2)
+    terminal.keys("m")
+    terminal.until(lambda text: "按问答同步" in text)
+    terminal.keys("q")
