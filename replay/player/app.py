@@ -174,11 +174,15 @@ class Player(App[None]):
     def redraw(self) -> None:
         """Draw everything anew."""
         self._views.clear()
-        for pane in self.query(Pane):
+        if not self.screen_stack:
+            return
+        # Under the help, too; and while the screen is being put up or taken down nothing is there to draw on.
+        base = self.screen_stack[0]
+        for pane in base.query(Pane):
             pane.refresh()
-        self.query_one("#status", Static).update(Text(self._status(), "bold"))
-        self.query_one("#keys", Static).update(Text(self.spoken.say(
-            "←→ step  . half  ↑↓ fruitful  n p exchange  space play  + -  g jump  b break  ?"), "dim"))
+        keys = self.spoken.say("←→ step  . half  ↑↓ fruitful  n p exchange  space play  + -  g jump  b break  ?")
+        for line in base.query("#status, #keys").results(Static):
+            line.update(Text(keys, "dim") if line.id == "keys" else Text(self._status(), "bold"))
 
     def _status(self) -> str:
         say, deck = self.spoken.say, self.deck

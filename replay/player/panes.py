@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -106,7 +107,7 @@ def stage_pane(view: View, width: int, height: int) -> Text:
     lines = [title(say("program | kernel"), width)]
     for left, between, right, style in rows:
         lines.append(Text.assemble((fit(left, half), style), (between, QUIET), (fit(right, width - half - len(between)), style)))
-    lines += [Text(fit(line, width), style) for line, style in _queues(view, width)]
+    lines += [Text(fit(line, width), style) for line, style in islice(_queues(view, width), max(0, height - len(lines)))]
     return joined(lines, width, height)
 
 
@@ -228,10 +229,16 @@ def clients_pane(view: View, width: int, height: int) -> Text:
     """List the clients: what each asked and got, what it waits for, and what was said last."""
     say = view.language.say
     lines = [title(say("clients"), width)]
+    room = max(0, height - 1)
     if not view.state.clients:
-        lines += [Text(fit(f"{socket.name}: {_said(view, socket)}", width)) for socket in view.state.sockets if socket.role != "listener"]
+        others = [socket for socket in view.state.sockets if socket.role in ("accepted", "connected", "pair", "datagram")]
+        lines += [Text(fit(f"{socket.name}: {_said(view, socket)}", width)) for socket in others[-room:]] if room else []
     by_id = {socket.id: socket for socket in view.state.sockets}
-    for client in view.state.clients:
+    clients = view.state.clients
+    if len(clients) > room:  # those who wait first, longest first
+        clients = tuple(sorted(clients, key=lambda client: (
+            client.waiting_since_ns is None, client.waiting_since_ns or 0, not client.connected)))
+    for client in clients[:room]:
         socket = by_id.get(client.socket_id or 0)
         words, style = _client_words(view, client)
         said = f"  {_said(view, socket)}" if socket else ""

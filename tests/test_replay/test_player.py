@@ -18,7 +18,7 @@ from sockreel.replay.player.help import KEYS, HelpScreen, help_text
 from sockreel.replay.player.state import Play
 from sockreel.replay.reading import Reader
 from sockreel.tests.commandline import CommandLine
-from sockreel.tests.synthetic import MS
+from sockreel.tests.synthetic import MS, Recording
 from sockreel.tests.test_replay.goldfiles import assert_like_gold
 from sockreel.traces import open_trace
 from textual.events import MouseScrollDown
@@ -186,6 +186,36 @@ def test_playing_goes_as_fast_as_told_and_stops_at_a_breakpoint_and_at_the_end(l
         assert deck.reel.head.at_ns == 0
 
     perform(lecture_file, act, "blocking", size=(140, 30), clock=lambda: now_s[0])
+
+
+def test_time_goes_on_under_the_help(lecture_file: Path) -> None:
+    now_s = [0.0]
+
+    async def act(screen: Screen) -> None:
+        await screen.press("space", "question_mark")
+        now_s[0] += 0.5
+        screen.player.tick()
+        await screen.press("escape")
+        assert "0.500000 s / 2.00 s" in screen.text
+
+    perform(lecture_file, act, "blocking", clock=lambda: now_s[0])
+
+
+def test_a_run_without_calls_can_be_walked_through(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    with Recording(path) as recording:
+        run = recording.run("empty")
+        run.thread()
+        run.finish(5 * MS)
+
+    async def act(screen: Screen) -> None:
+        await screen.press("right", "left", "full_stop", "down", "up", "n", "p", "end", "home", "f", "enter", "c", "pagedown")
+        assert "step 0 of 0" in screen.text
+        await screen.press("g")
+        await screen.type("2ms")
+        assert "0.002000 s" in screen.text
+
+    perform(path, act, "empty")
 
 
 def test_a_million_times_slower_than_life_still_moves(lecture_file: Path) -> None:
