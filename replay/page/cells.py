@@ -38,7 +38,10 @@ def pack_view(trace: Trace, run: Run, window: Window, columns: int, *, payload: 
                 return pack_window(trace, run, window, payload=payload)
             grid = grid_from_scan(reader, window, max(1, window.length_ns // (4 * columns)))
         else:
-            few = few_calls(reader, window, most)
+            # The calls of a window are first read as values to know their ids: too much memory where millions are wanted.
+            if most > CALLS_AT_ONCE and reader.calls_up_to(window, most + 1) <= most:
+                return pack_window(trace, run, window, payload=payload)
+            few = few_calls(reader, window, min(most, CALLS_AT_ONCE))
             if few is not None:
                 return pack_window(trace, run, window, payload=payload, ids=[call.call_id for call in few])
             level = level_for(window, max(1, columns // 2)) or 0

@@ -19,7 +19,9 @@ from ..values import KINDS, Story, Window
 from ..words import command_words, ending, started_words
 from .packing import pack
 
-DETAIL = 400
+DETAIL, DETAIL_OF_MANY = 400, 8
+"""Columns that sentences about a run are drawn from: fewer where calls are millions, for finer ones take reading many of them."""
+MANY_CALLS = 1_000_000
 MOST_SOCKETS, MOST_THREADS = 8, 8
 MOST_PACKETS = 200_000
 REQUESTS_UP_TO = 2_000_000
@@ -64,7 +66,7 @@ def document(runs: Sequence[Shown], *, served: bool) -> dict[str, Any]:
         TraceError: a trace is damaged.
     """
     stories = [
-        load_story(shown.trace, shown.run, resolution=DETAIL, max_sockets=MOST_SOCKETS, max_threads=MOST_THREADS,
+        load_story(shown.trace, shown.run, resolution=_detail(shown), max_sockets=MOST_SOCKETS, max_threads=MOST_THREADS,
                    requests=_are_requests_told(Reader(shown.trace, shown.run), served))
         for shown in runs]
     comparison = compare_stories(stories, [shown.title for shown in runs])
@@ -88,6 +90,10 @@ def pack_document(runs: Sequence[Shown], *, served: bool) -> bytes:
         return pack(told)
     except (TypeError, ValueError) as error:
         raise damaged(runs[0].trace, error) from error
+
+
+def _detail(shown: Shown) -> int:
+    return DETAIL if Reader(shown.trace, shown.run).extent.counted <= MANY_CALLS else DETAIL_OF_MANY
 
 
 def _are_requests_told(reader: Reader, served: bool) -> bool:

@@ -22,7 +22,7 @@ SCRIPTS = (
     "remote", "find", "input", "live", "main",
 )
 """The scripts of the page in the order in which they are read: each needs only those before it."""
-CALLS_IN_A_FILE = 3_000_000
+CALLS_IN_A_FILE = 2_000_000
 """A run of more calls than these is put into a file with its long calls and the time of the others; `serve` shows all."""
 COLUMNS_IN_A_FILE = 20_000
 

@@ -27,6 +27,7 @@ const Main = (() => {
     State.measure();
     [State.from, State.to] = [State.first, State.last];
     Stage.start();
+    Stage.draw();
     Input.start();
     buttons();
     for (const run of State.runs) {

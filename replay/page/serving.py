@@ -23,6 +23,7 @@ from .html import page_parts
 from .search import find_calls, pack_call
 
 MOST_COLUMNS = 20_000
+_REMEMBERED = 64  # answers
 _QUIET_S = 60  # a browser that opens a connection and says nothing does not keep a thread for ever
 
 Ask = dict[str, str]
@@ -45,6 +46,7 @@ class PageServer(ThreadingHTTPServer):
         self.path, self.choose, self.payload = path, choose, payload
         # Python holds one lock while it computes: answers side by side would only all be late.
         self.turn = threading.Lock()
+        self.known: dict[tuple[object, ...], bytes] = {}
         super().__init__(("127.0.0.1", port), _Answer)
 
     @property
@@ -66,19 +68,34 @@ class PageServer(ThreadingHTTPServer):
             return "text/html; charset=utf-8", b"".join(page_parts((), connect="'self'"))
         with self.turn, open_trace(self.path) as trace:
             runs = list(self.choose(trace))
-            if path == "/document":
-                return _PACK, pack_document(shown_runs([(trace, run, None) for run in runs]), served=True)
-            run = runs[int(asked.get("run", "0"))]
-            if path == "/window":
-                window = Window(int(asked["from"]), int(asked["to"]))
-                columns = min(MOST_COLUMNS, max(1, int(asked["columns"])))
-                if not 0 <= window.start_ns < window.end_ns < 2**62:
-                    raise ValueError("from must lie before to")
-                return _PACK, pack_view(trace, run, window, columns, payload=self.payload, most=CALLS_AT_ONCE)
-            if path == "/call":
-                return _PACK, pack_call(trace, run, int(asked["id"]))
-            if path == "/find":
-                return _PACK, find_calls(trace, run, asked, payload=self.payload)
+            return _PACK, self._remembered(path, asked, trace, runs)
+
+    def _remembered(self, path: str, asked: Ask, trace: Trace, runs: Sequence[Run]) -> bytes:
+        """Return an answer anew, or as it was given before: runs that have ended do not change."""
+        if any(run.duration_ns is None for run in runs):
+            return self._pack(path, asked, trace, runs)
+        # Another trace may have come in this one's place.
+        key = path, *sorted(asked.items()), *((run.id, run.started_at, run.duration_ns) for run in runs)
+        found = self.known.pop(key, None) or self._pack(path, asked, trace, runs)
+        self.known[key] = found
+        if len(self.known) > _REMEMBERED:
+            del self.known[next(iter(self.known))]
+        return found
+
+    def _pack(self, path: str, asked: Ask, trace: Trace, runs: Sequence[Run]) -> bytes:
+        if path == "/document":
+            return pack_document(shown_runs([(trace, run, None) for run in runs]), served=True)
+        run = runs[int(asked.get("run", "0"))]
+        if path == "/window":
+            window = Window(int(asked["from"]), int(asked["to"]))
+            columns = min(MOST_COLUMNS, max(1, int(asked["columns"])))
+            if not 0 <= window.start_ns < window.end_ns < 2**62:
+                raise ValueError("from must lie before to")
+            return pack_view(trace, run, window, columns, payload=self.payload, most=CALLS_AT_ONCE)
+        if path == "/call":
+            return pack_call(trace, run, int(asked["id"]))
+        if path == "/find":
+            return find_calls(trace, run, asked, payload=self.payload)
         raise KeyError(path)
 
 
