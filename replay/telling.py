@@ -152,9 +152,11 @@ def _nothing_ready(call: Span, called: str, language: Language) -> str:
 
 def _tell_other(call: Span, called: str, cast: Cast) -> str:
     language, operation = cast.language, _bare(call.operation)
+    if operation == "listen" and call.asked is None:
+        return language.say("{call}: from now on the kernel takes up connections, and they wait here for accept", call=called)
     if operation == "listen":
         return language.say("{call}: from now on the kernel takes up connections, and up to {n} wait here for accept", call=called,
-                            n=call.asked if call.asked is not None else "?")
+                            n=call.asked)
     if operation == "bind":
         return language.say("{call} gave it its address {address}", call=called, address=brief(call.peer or "?"))
     if operation == "close":

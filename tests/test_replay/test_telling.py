@@ -114,6 +114,8 @@ def _call(operation: str, outcome: str | None, layer: str = "socket", **columns:
     (_call("send", "would_block", asked=9), "send on client ada could hand over nothing, as the send buffer is full: BlockingIOError"),
     (_call("recv", "timeout", timeout_ns=MS, ended_ns=MS), "recv on client ada gave up after 1.00 ms: TimeoutError"),
     (_call("select", "timeout", "wait", timeout_ns=0), "select on client ada looked and did not wait: nothing is ready"),
+    (_call("listen", "ok", asked=None),
+     "listen on client ada: from now on the kernel takes up connections, and they wait here for accept"),
     (_call("recv", "error", errno=9), "recv on client ada failed after 20.0 µs: EBADF"),
     (_call("recv", None, kind="blocked", ended_ns=MS),
      "recv on client ada never returned: it was still waiting 1.00 ms later, when the run ended"),
