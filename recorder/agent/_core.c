@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "slot.h"
 #include "handler.h"
@@ -411,12 +412,13 @@ typedef struct {
     Clock clock;
     Offset offset;
     PyTypeObject *entry_type, *thread_type;
-    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler;
+    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler, *refork;
+    pid_t forking; /* while a fork is under way: who forks; else 0 */
     PyObject *want_read, *want_write; /* exceptions of `ssl`, or NULL: looking one up by its name takes longer than the call */
 } Core;
 
 #define CORE_OBJECTS(DO) \
-    DO(map_segment) DO(enter_thread) DO(identify) DO(find_site) DO(kind_of) DO(failure) DO(unrecorded) DO(fault) DO(address) DO(of_handler)
+    DO(map_segment) DO(enter_thread) DO(identify) DO(find_site) DO(kind_of) DO(failure) DO(unrecorded) DO(fault) DO(address) DO(of_handler) DO(refork)
 
 /* Whether a callback returned what the hot path may cast; otherwise it is dropped, with an exception. */
 static int
@@ -796,6 +798,12 @@ begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_
     Core *core = self->core;
     uint32_t flags = 0, peer = 0;
     call->slot = NULL;
+    if (core->forking && getpid() != core->forking) { /* a child that runs before its fork's hooks: nothing of the tape is its own */
+        PyObject *done = PyObject_CallNoArgs(core->refork);
+        if (!done)
+            return -1;
+        Py_DECREF(done);
+    }
     call->number = core->next_call++;
     call->segment = segment_of(core, &core->calls, "c", call->number >> SLOT_BITS);
     if (!call->segment)
@@ -1305,12 +1313,12 @@ static int
 Core_init(Core *self, PyObject *args, PyObject *kw)
 {
     static char *names[] = {"payload_bytes", "ticks",      "map_segment", "enter_thread", "identify", "find_site", "kind_of",
-                            "failure",       "unrecorded", "fault",       "address",      "of_handler", NULL};
-    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler;
+                            "failure",       "unrecorded", "fault",       "address",      "of_handler", "refork",      NULL};
+    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler, *refork;
     long long payload_bytes;
     int ticks;
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "LpOOOOOOOOOO", names, &payload_bytes, &ticks, &map_segment, &enter_thread, &identify, &find_site,
-                                     &kind_of, &failure, &unrecorded, &fault, &address, &of_handler))
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "LpOOOOOOOOOOO", names, &payload_bytes, &ticks, &map_segment, &enter_thread, &identify, &find_site,
+                                     &kind_of, &failure, &unrecorded, &fault, &address, &of_handler, &refork))
         return -1;
     ModuleState *module = PyType_GetModuleState(Py_TYPE(self));
     if (!module)
@@ -1353,7 +1361,19 @@ Core_reset(Core *self, PyObject *Py_UNUSED(ignored))
 {
     forget_all(self);
     self->next_call = self->next_cell = 0;
+    self->forking = 0;
     self->generation = ++generations;
+    Py_RETURN_NONE;
+}
+
+/* A fork begins (true) or is over (false) in the process that forks. */
+static PyObject *
+Core_forks(Core *self, PyObject *begins)
+{
+    int truth = PyObject_IsTrue(begins);
+    if (truth < 0)
+        return NULL;
+    self->forking = truth ? getpid() : 0;
     Py_RETURN_NONE;
 }
 
@@ -1510,6 +1530,7 @@ Core_stamp(Core *self, PyObject *descriptor)
 
 static PyMethodDef Core_methods[] = {
     {"reset", (PyCFunction)Core_reset, METH_NOARGS, "Start an empty tape: after a fork."},
+    {"forks", (PyCFunction)Core_forks, METH_O, "Say that a fork begins, or is over."},
     {"next_call", (PyCFunction)Core_next_call, METH_NOARGS, "Return the next slot's number."},
     {"next_cell", (PyCFunction)Core_next_cell, METH_NOARGS, "Return the next cell's number."},
     {"remember", (PyCFunction)Core_remember, METH_VARARGS, "Keep the Entry of a socket object."},

@@ -88,6 +88,7 @@ class Recorder:
                 fault=fault,
                 address=address_of,
                 of_handler=of_handler,
+                refork=restart_after_fork,
             )
         self.arrivals = _arrivals().Arrivals(self.core) if kernel_times else None
         self.begin("", None)
@@ -99,6 +100,8 @@ class Recorder:
             parent: name of the tape of the process this one was forked from, or "".
             inherited: what its `Sockets.bequeath` gave, or None.
         """
+        self.pid = _getpid()
+        self.forks = []  # one for each that is under way
         self.tape = self.tape_type(self.folders, parent, self.cost_ns)
         self.tape.text = self.text
         if self.core is not None:
@@ -122,6 +125,8 @@ class Recorder:
 
     def after_fork(self):
         """In the child: nothing of the parent's tape is ours any more."""
+        if self.pid == _getpid():
+            return  # begun already, by code that ran before this hook
         self.begin(self.tape.name or self.tape.parent, self.sockets.bequeath())
 
     def open(self):
@@ -142,6 +147,12 @@ _scopes = [globals()]
 # Set by tls.install.
 watching = False  # whether anybody asks what was received last
 rewraps = None  # function(frame): whether it gives a socket's descriptor to an object of its own
+
+
+def replace(name, value):
+    """Put something else in the place of a part of the state, wherever it is shared."""
+    for scope in _scopes:
+        scope[name] = value
 
 
 def share(scope):
@@ -463,3 +474,9 @@ def detached(entry, sock, at_ns):
 def restart_after_fork():
     """In a forked child: nothing of the parent's tape is ours any more."""
     recorder.after_fork()
+
+
+def settle():
+    """Begin a tape of our own if this is a child whose fork is not over: before anything is looked up in the parent's."""
+    if recorder.forks:
+        recorder.after_fork()

@@ -97,6 +97,7 @@ _MOVING = {
 def _socket_of(fd):
     """Return the Entry of the socket on a descriptor, or None."""
     try:
+        core.settle()
         return core.recorder.sockets.socket_on(fd)
     except Exception:
         return None
@@ -181,8 +182,10 @@ def _hook_close(original, files):
 
 
 def _record_close(original, fd, args, kw):
-    sockets = core.recorder.sockets
+    entry = None
     try:
+        core.settle()
+        sockets = core.recorder.sockets
         entry = sockets.leaving(fd)
     except Exception:
         entry = None

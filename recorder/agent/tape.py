@@ -143,6 +143,7 @@ class Tape:
         self.notes = {}
         self.next_call = itertools.count().__next__
         self.next_cell = itertools.count().__next__
+        self.drawn = None  # what next_cell was before a fork that is under way
         self._next_failed = {"c": itertools.count().__next__, "n": itertools.count().__next__}
         self._lost = {}  # thread -> calls it lost: nobody else writes there
         self.next_fault = itertools.count(1).__next__
@@ -300,6 +301,8 @@ class Tape:
         """
         total = len(data)
         number = serial = self.next_cell()
+        if number is None:  # a forked child, before its tape has begun
+            return
         part = 0
         start = 0
         pack = layout.CELL.pack_into
@@ -316,6 +319,8 @@ class Tape:
                 return
             part += 1
             number = self.next_cell()
+            if number is None:
+                return
 
 
 class ScratchTape(Tape):
