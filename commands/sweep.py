@@ -33,7 +33,7 @@ DEFAULT_MODELS = "blocking,blocking_threads,nonblocking,select,poll,epoll_level"
 @click.option("--active", "active_text", default="1", show_default=True, metavar="N|SHARE",
               help="How many of them talk (1), or which share (10%); the others connect and say nothing.")
 @click.option("--repeat", type=click.IntRange(1, 100), metavar="N",
-              help="Measure each point so often.  [default: 3, or for 8 s]")
+              help="Measure each point so often.  [default: 3; 2 where it takes long]")
 @click.option("--for", "for_ns", type=MOMENT, default="300ms", show_default=True, metavar="TIME",
               help="How long they talk at each point.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
