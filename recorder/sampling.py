@@ -88,8 +88,8 @@ class Sampler:
         known = [*self._drain.processes, *self._drain.ended]
         main = next((process for process in known if process.pid == pid), None)
         last = self._last.get(main.id) if main is not None else None
-        if main is None:
-            return
+        if main is None or not main.id:
+            return  # it never spoke, or its row found no room
         total_ns = round((rusage.ru_utime + rusage.ru_stime) * 1e9)
         if last is None:
             # Nobody looked while it ran. Without children all of it is its own.

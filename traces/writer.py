@@ -265,9 +265,10 @@ class RunWriter:
             return dict(rows.fetchall())
 
     def drop_orphans(self) -> None:
-        """Drop what was noted of calls that never became rows: notes are read ahead of calls."""
+        """Drop what was noted of calls that never became rows (notes are read ahead of calls), and of processes that did not."""
         for table, name in (("payloads", "call_id"), ("readiness", "call_id"), ("links", "from_call_id"), ("links", "to_call_id")):
             self._change(f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = {table}.{name})", [])
+        self._change("DELETE FROM samples WHERE NOT EXISTS (SELECT 1 FROM processes WHERE processes.id = samples.process_id)", [])
 
     def nothing_to_recover(self) -> None:
         """Drop what was put down: the run has ended."""

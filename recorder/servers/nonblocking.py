@@ -16,7 +16,7 @@ try:
         try:
             while True:  # everybody who has come meanwhile
                 conn, peer = listener.accept()
-                conn.setblocking(False)  # Linux does not pass the listener's setting on through accept
+                conn.setblocking(False)  # on Linux accept does not pass the listener's setting on
                 unsent[conn] = b""
         except BlockingIOError:
             pass  # nobody else wants to connect just now

@@ -17,7 +17,7 @@ try:
         try:
             while True:  # everybody who has come meanwhile
                 conn, peer = listener.accept()
-                conn.setblocking(False)  # Linux does not pass the listener's setting on through accept
+                conn.setblocking(False)  # on Linux accept does not pass the listener's setting on
                 unsent[conn] = b""
         except BlockingIOError:
             time.sleep(0.01)  # spares the processor; who speaks now is heard 10 ms later

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import shutil
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 def test_a_person_steps_through_a_run_and_leaves(terminal: Terminal, tmp_path: Path) -> None:
     trace = lecture(tmp_path / "lecture.db")
-    terminal.keys(f"{sys.executable} -m sockreel play {trace}#blocking --lang en; echo left with $?", "Enter")
+    terminal.keys(f"{shlex.quote(sys.executable)} -m sockreel play {trace}#blocking --lang en; echo left with $?", "Enter")
     first = terminal.until(lambda text: "step 0 of 18" in text)
     terminal.keys("Right", "Right", "Right")
     terminal.until(lambda text: "accept on the listener stood still for 50.0 ms" in text)
@@ -95,7 +96,7 @@ def test_a_person_steps_through_a_run_and_leaves(terminal: Terminal, tmp_path: P
 
 def test_without_colour_the_same_is_told(terminal: Terminal, tmp_path: Path) -> None:
     trace = lecture(tmp_path / "lecture.db")
-    terminal.keys(f"NO_COLOR=1 {sys.executable} -m sockreel play {trace}#blocking {trace}#nonblocking --lang zh", "Enter")
+    terminal.keys(f"NO_COLOR=1 {shlex.quote(sys.executable)} -m sockreel play {trace}#blocking {trace}#nonblocking --lang zh", "Enter")
     terminal.until(lambda text: "按时钟同步" in text)
     terminal.keys("n", "n")
     terminal.until(lambda text: text.count("▶18 ") == 2)

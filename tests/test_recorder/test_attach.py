@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,13 +39,14 @@ def test_a_running_python_is_named_with_its_version_and_the_command_that_records
     (line,) = done.stderr.splitlines()
     why, instead = line.split(": cd ")
     assert f"process {waiting.pid} runs Python {sys.version_info[0]}.{sys.version_info[1]}" in why
-    assert instead.startswith("'") and f"&& sockreel record -- {sys.executable} -c" in instead and instead.endswith("'two words'")
+    program = f"&& sockreel record -- {shlex.quote(sys.executable)} -c"
+    assert instead.startswith("'") and program in instead and instead.endswith("'two words'")
     assert waiting.poll() is None
 
 
 def test_the_command_that_is_given_records_the_same_program(waiting: subprocess.Popen[str], tmp_path: Path) -> None:
     instead = "cd " + attach(waiting.pid).stderr.split(": cd ")[1]
-    ours = instead.replace("sockreel record", f"{' '.join(SOCKREEL)} record -o {tmp_path / 'again.db'}")
+    ours = instead.replace("sockreel record", f"{shlex.join(SOCKREEL)} record -o {shlex.quote(str(tmp_path / 'again.db'))}")
     done = subprocess.run(ours, shell=True, capture_output=True, text=True, env=environment(), input="", timeout=60)
     assert (done.returncode, done.stdout) == (0, "here\n"), done
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 
@@ -59,8 +60,8 @@ def test_cpu_of_a_child_that_nobody_could_look_at_is_known_once_it_was_waited_fo
 
 
 def test_a_script_that_became_the_program_leaves_its_children_s_cpu_and_switches_out(record: Recorder) -> None:
-    burn = f"{sys.executable} -I -S -c 'import time\nwhile time.process_time() < 0.2: pass'"
-    shim = record.script(f'#!/bin/sh\n{burn}\nexec {sys.executable} "$@"\n', "shim")
+    burn = f"{shlex.quote(sys.executable)} -I -S -c 'import time\nwhile time.process_time() < 0.2: pass'"
+    shim = record.script(f'#!/bin/sh\n{burn}\nexec {shlex.quote(sys.executable)} "$@"\n', "shim")
     shim.chmod(0o755)
     script = record.script("import socket, time\nsock = socket.socket()\nwhile time.process_time() < 0.3: sock.setblocking(False)")
     recorded = record("--", shim, script)
