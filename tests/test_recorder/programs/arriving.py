@@ -5,7 +5,6 @@ Run bare and with --kernel-times it must print the same.
 
 import errno
 import json
-import resource
 import select
 import signal
 import socket
@@ -270,7 +269,8 @@ def memory():
     with one, other:
         one.send(b"x")
         other.recv(1 << 30)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 300_000
+    with open("/proc/self/status") as status:  # ru_maxrss would begin with that of whoever started us
+        return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) < 300_000
 
 
 def stamped():
