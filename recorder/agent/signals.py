@@ -179,10 +179,29 @@ class Handler:
             error = None
 
 
+class _Interrupter:
+    """Stands where `default_int_handler` would, which does nothing but raise: that traceback must not show a frame of ours.
+
+    The interpreter looks up `__call__`, which notes the delivery and is over, and then calls what that gave.
+    """
+
+    __slots__ = ("number", "original")
+
+    def __init__(self, original, number):
+        self.original = original
+        self.number = int(number)
+
+    @property
+    def __call__(self):
+        delivery, _ = _enter(self.number, None)
+        _leave(delivery, None)
+        return self.original
+
+
 def _is_handler(found):
     """Say whether something is a Handler, of this interpreter or of another one in the process."""
     kind = type(found)
-    return kind.__name__ == "Handler" and kind.__module__ in (__name__, "_sockreel_agent._core")
+    return kind.__name__ in ("Handler", "_Interrupter") and kind.__module__ in (__name__, "_sockreel_agent._core")
 
 
 def _unwrapped(found):
@@ -192,7 +211,10 @@ def _unwrapped(found):
 def _hook_signal(original, handler_type):
     def signal(*args):
         if len(args) == 2 and callable(args[1]) and not _is_handler(args[1]):
-            args = (args[0], handler_type(args[1], _enter, _leave))
+            if handler_type is Handler and args[1] is _signal.default_int_handler and isinstance(args[0], int):
+                args = (args[0], _Interrupter(*reversed(args)))
+            else:
+                args = (args[0], handler_type(args[1], _enter, _leave))
         return _unwrapped(original(*args))
 
     return signal
