@@ -39,6 +39,10 @@ class Terminal:
         """Press keys, by the names that tmux gives them."""
         self._tmux("send-keys", *keys)
 
+    def resize(self, width: int, height: int) -> None:
+        """Change the size of the window."""
+        self._tmux("resize-window", "-x", str(width), "-y", str(height))
+
     @property
     def text(self) -> str:
         """What stands on the screen."""
@@ -78,6 +82,9 @@ def test_a_person_steps_through_a_run_and_leaves(terminal: Terminal, tmp_path: P
     terminal.until(lambda text: "jump to" in text)
     terminal.keys("1s", "Enter")
     terminal.until(lambda text: "accept queue: 2 (ben, cyd)" in text)
+    for width in (90, 105, 120):  # as a window's corner is dragged
+        terminal.resize(width, 40)
+    terminal.until(lambda text: max(map(len, text.splitlines())) > 100 and "accept queue: 2 (ben, cyd)" in text)
     terminal.keys("?")
     terminal.until(lambda text: "forget all" in text)
     terminal.keys("?")
