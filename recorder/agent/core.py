@@ -15,11 +15,12 @@ import sys
 import time
 
 from . import kernel, layout
+from .entries import Entry, Numbers
 from .lookalike import veil
 from .outcomes import failure
 from .raised import is_ours, of_handler
 from .sites import Sites
-from .sockets import Entry, Numbers, Sockets
+from .sockets import Sockets
 from .tape import Tape
 
 now_ns = time.monotonic_ns
