@@ -5,6 +5,7 @@ Owns the widgets and which key does what. Everything that moves is the deck's, e
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -319,4 +320,7 @@ class Player(App[None]):
 
 def play(reels: Sequence[Reel], spoken: Language) -> None:
     """Show runs until the person leaves."""
+    # A shell may hand on the size that its terminal had once; textual would believe it for ever, and never resize.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     Player(Deck(reels), spoken).run()
