@@ -37,6 +37,7 @@ COMMANDS = {
     "check": "Say whether a trace is whole.",
     "verify": "Record a program under strace, too, and compare.",
     "recover": "Finish a trace whose recorder died.",
+    "strip": "Take payloads out of a trace, to pass it on.",
     "doctor": "Say what works on this machine, and what to do about the rest.",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache, partial
 from glob import escape
@@ -275,6 +275,14 @@ def _check_header(path: Path) -> None:
 
 def _sql(name: str) -> str:
     return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def schema_tables() -> frozenset[str]:
+    """Return the names of the tables that the format has."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(_sql("schema.sql"))
+        return frozenset(name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
 
 
 @lru_cache(maxsize=1)

@@ -137,6 +137,12 @@ def _parse_transport(protocol: int, frame: bytes, at: int, total: int, source: b
     return None
 
 
+def headers_of(frame: bytes) -> bytes:
+    """Return the headers of an IP packet without what they carry; b'' where it cannot be told where they end."""
+    segment = parse_ip(frame, len(frame))
+    return b"" if segment is None else frame[: segment.payload_at]
+
+
 def flag_letters(flags: int) -> str:
     """Return TCP flags as letters: S, SA, PA, FA, R, ..."""
     return "".join(letter for bit, letter in ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "A"), (32, "U")) if flags & bit)
