@@ -13,13 +13,15 @@ from importlib import resources
 from typing import BinaryIO
 
 from ...traces.excerpt import END_OF_TIME_NS, Excerpt
+from ..reading import Reader
 from ..values import Window
 from .cells import pack_view
 from .document import Shown, pack_document, shown_runs
+from .film import pack_film
 
 SCRIPTS = (
     "words", "format", "unpack", "series", "model", "state", "style", "draw", "chart", "stage", "text", "details", "tables",
-    "remote", "find", "input", "live", "main",
+    "remote", "find", "input", "live", "playline", "playstate", "playdeck", "told", "main",
 )
 """The scripts of the page in the order in which they are read: each needs only those before it."""
 CALLS_IN_A_FILE = 2_000_000
@@ -46,7 +48,14 @@ def write_html(excerpts: Sequence[Excerpt], out: BinaryIO) -> None:
 
 
 def _page(runs: Sequence[Shown], payloads: dict[str, bool]) -> Iterator[bytes]:
-    yield from page_parts(_packs(runs, payloads), connect="'none'")
+    yield from page_parts(_packs(runs, payloads), connect="'none'", films=_films(runs, payloads))
+
+
+def _films(runs: Sequence[Shown], payloads: dict[str, bool]) -> Iterator[bytes | None]:
+    """Yield what it takes to play each run, None where not every call of it is in the file."""
+    for shown in runs:
+        whole = Reader(shown.trace, shown.run).extent.counted <= CALLS_IN_A_FILE
+        yield pack_film(shown, payload=payloads[shown.title]) if whole else None
 
 
 def _packs(runs: Sequence[Shown], payloads: dict[str, bool]) -> Iterator[bytes]:
@@ -55,12 +64,13 @@ def _packs(runs: Sequence[Shown], payloads: dict[str, bool]) -> Iterator[bytes]:
         yield pack_view(shown.trace, shown.run, shown.window, COLUMNS_IN_A_FILE, payload=payloads[shown.title], most=CALLS_IN_A_FILE)
 
 
-def page_parts(packs: Iterable[bytes], *, connect: str) -> Iterator[bytes]:
+def page_parts(packs: Iterable[bytes], *, connect: str, films: Iterable[bytes | None] = ()) -> Iterator[bytes]:
     """Yield the page with packs inside.
 
     Args:
         packs: the document, then one for each run; none where the page is to ask for them.
         connect: whom the page may connect to, as `connect-src` says it.
+        films: what it takes to play each run, read when somebody wants to see it.
     """
     style = _file("page.css")
     scripts = [_file(f"{name}.js") for name in SCRIPTS]
@@ -74,6 +84,11 @@ def page_parts(packs: Iterable[bytes], *, connect: str) -> Iterator[bytes]:
         yield b'<script type="application/octet-stream" class="pack">'
         yield base64.b64encode(one)
         yield b"</script>\n"
+    for number, film in enumerate(films):
+        if film is not None:
+            yield f'<script type="application/octet-stream" class="film" data-run="{number}">'.encode()
+            yield base64.b64encode(film)
+            yield b"</script>\n"
     for script in scripts:
         yield f"<script>{script}</script>\n".encode()
     yield after.encode()

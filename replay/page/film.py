@@ -1,0 +1,150 @@
+"""A run -> what the page needs to play it besides its calls: the sentence of every step, names, clients, how things stood at first.
+
+Owns the names of its keys, which the scripts of the page read (playline.js, playstate.js, told.js). The steps, their order
+and their sentences are those of the player in the terminal, in every language; draws nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, replace
+from typing import Any
+
+from ..cast import Cast, load_cast
+from ..language import LANGUAGES, language
+from ..listing import Entry
+from ..player.state import Play
+from ..player.timeline import Playhead
+from ..reading import Reader, damaged
+from ..telling import message, tell_call, tell_entry
+from ..values import Span, Window
+from .document import Shown
+from .packing import pack
+
+STEPS_TOLD = 20_000
+"""So many steps of a run are told in a sentence each, a spin being one; of those behind them the page says less."""
+WHERE = "\0"
+"""Stands for a socket's name in sentences that many sockets share: no name holds it."""
+SAID = (
+    message("Nothing has been called yet."), message("{call} begins"), message("{call} has begun and has not come back: {time} so far"),
+    message("{sentence} ({n} of {all} in a row)"), message("{operation} on {where}"), message("{operation} (by the ring)"),
+    message("looks, does not wait"), message("has it: wakes up, copies"), message("waits for room"), message("waits for a client"),
+    message("waits for any of them"), message("waits for data"), message("ready in {time}"), message("ready for {time}"),
+    message("has nothing"), message("never returned"), message("for nothing"), message("begins now"), message("for {time}"),
+    message("goes on for {time}"), message("{counts} answered, then {result}"), message("{counts} answered, waits {time}"),
+    message("not here yet"), message("{counts} answered"), message("connected, silent"), message("the line of this call is not known"),
+    message("the program has called nothing yet"), message("(the trace does not hold this file)"), message("stopped at {what}"),
+    message("no breakpoint is set: b sets one"), message("no further step is one to stop at"), message("and {n} more"),
+)
+"""Messages that the page fills in by itself, as it goes."""
+
+
+def pack_film(shown: Shown, *, payload: bool) -> bytes:
+    """Return a pack of what it takes to play a run, or the window of it that is shown.
+
+    Args:
+        shown: the run.
+        payload: whether the bytes that calls moved may leave the trace.
+
+    Raises:
+        TraceError: the trace is damaged.
+    """
+    try:
+        return pack(film(shown, payload=payload))
+    except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
+        raise damaged(shown.trace, error) from error
+
+
+def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD) -> dict[str, Any]:
+    """Return the same as JSON can say it; times are nanoseconds since the run's start.
+
+    Args:
+        shown, payload: as `pack_film`.
+        most: steps to tell.
+    """
+    reader = Reader(shown.trace, shown.run)
+    play = _Told(reader, payload)
+    casts = [load_cast(reader, language(code)) for code in LANGUAGES]
+    start = play.line.at_time(shown.window.start_ns) if shown.window.start_ns else Playhead(0, 0)
+    told = _told(play, casts, start.position, shown.window, most)
+    return {
+        "from": start.at_ns, "to": shown.window.end_ns, "end": play.line.end_ns, "languages": list(LANGUAGES),
+        "said": {code: {text: language(code).say(text, **_places(text)) for text in SAID} for code in LANGUAGES},
+        "names": [[id_, *(name for cast in casts for name in (cast.sockets[id_], cast.short[id_]))] for id_ in reader.sockets],
+        "told": told, "alone": _alone(play, casts), "base": _base(play, start),
+        "sockets": [[id_, row["role"] or row["kind"] or "other", row["opened_ns"] or 0, row["closed_ns"], row["parent_id"]]
+                    for id_, row in reader.sockets.items()],
+        "exchanges": [list(astuple(exchange))[:9] for exchange in play.exchanges],
+        "cpu": [[list(point) for point in points] for points, _, _ in reader.cpu_points()],
+        "wrapped": [[row["socket_id"], row["first_call_id"]] for row in shown.trace.named("wrapped_sockets_of_run", run=shown.run.id)],
+    }
+
+
+class _Told(Play):
+    """A run whose steps are about to be told, one after the other: calls are read many at a time."""
+
+    def __init__(self, reader: Reader, payloads: bool) -> None:
+        super().__init__(reader, language(LANGUAGES[0]))
+        self._payloads = payloads
+        self._read: dict[int, Span] = {}
+
+    def read(self, positions: list[int]) -> None:
+        """Read steps that are to be told."""
+        ids = self.line.ids
+        spans = self.reader.chosen([ids[position] for position in positions if ids[position] >= 0])
+        self._read = {position: spans[ids[position]] for position in positions if ids[position] >= 0}
+
+    def _span(self, position: int) -> Span:
+        found = self._read.get(position)
+        return super()._span(position) if found is None else found
+
+    def _entry(self, first: int, behind: int) -> Entry:
+        entry = super()._entry(first, behind)
+        return entry if self._payloads else replace(entry, payload=None)
+
+
+def _told(play: _Told, casts: list[Cast], start: int, window: Window, most: int) -> list[list[str]]:
+    """Return, per language, the sentence of each row of the log."""
+    rows = list(_rows(play, start, window.end_ns, most))
+    play.read([place for first, behind in rows for place in (first, behind - 1)])
+    return [[tell_entry(play.entry(first, behind), cast) for first, behind in rows] for cast in casts]
+
+
+def _rows(play: Play, start: int, end_ns: int, most: int) -> Iterator[tuple[int, int]]:
+    """Yield the rows of the log with all spins folded: first step, and behind the last."""
+    line, position = play.line, start
+    stop = len(line) if not len(line) or line.ends[-1] <= end_ns else line.at_time(end_ns).position
+    while position < stop and most > 0:
+        behind = min(stop, line.stretch(position)[1])
+        yield position, behind
+        position, most = behind, most - 1
+
+
+def _alone(play: Play, casts: list[Cast]) -> list[list[Any]]:
+    """Return the sentences of fruitless calls as they stand alone: operation, outcome, whether on a socket, then one per language."""
+    found: dict[tuple[str, str | None, bool], list[str]] = {}
+    looked_at = set()
+    for number, signature in enumerate(play.line.signatures):
+        alike = signature.operation_id, signature.outcome_id, signature.socket_id is None
+        if not signature.fruitless or alike in looked_at:
+            continue
+        looked_at.add(alike)
+        span = play.span(play.line.kinds.index(number))
+        key = span.operation, span.outcome, signature.socket_id is not None
+        found[key] = [tell_call(span, replace(cast, sockets={signature.socket_id or 0: WHERE})) for cast in casts]
+    return [[*key, *sentences] for key, sentences in found.items()]
+
+
+def _base(play: Play, start: Playhead) -> dict[str, Any]:
+    """Return how things stood before the first step that is shown."""
+    state = play.state(start)
+    return {
+        "position": start.position, "calls": state.calls, "fruitless": state.fruitless, "received": state.received_bytes,
+        "sent": state.sent_bytes,
+        "sockets": [[socket.id, socket.calls, socket.fruitless, socket.received_bytes, socket.sent_bytes]
+                    for socket in state.sockets if socket.calls]}
+
+
+def _places(text: str) -> dict[str, str]:
+    """Return what leaves the places of a message as they are."""
+    return {name: f"{{{name}}}" for name in ("call", "time", "sentence", "n", "all", "operation", "where", "counts", "result", "what")}
