@@ -12,7 +12,7 @@ from .record import RecordCommand
 
 if TYPE_CHECKING:
     from ..recorder.settings import Result
-    from ..recorder.verifying import Difference, Verdict
+    from ..recorder.verifying.verdict import Difference, Verdict
     from ..traces import Run
 
 KINDS = {"not recorded": "made, not recorded", "not made": "recorded, never made", "changed": "recorded otherwise than made"}
@@ -69,7 +69,7 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
 
 def _folder(keep: Path | None) -> Path | None:
     """Return the folder to keep both accounts in, made where it is missing."""
-    from ..recorder.tracing import VerifyError
+    from ..recorder.verifying.tracing import VerifyError
 
     if keep is None:
         return None
@@ -85,8 +85,8 @@ def _folder(keep: Path | None) -> Path | None:
 
 def _verify(target: Any, settings: Any, told_path: Path, options: dict[str, Any]) -> int:
     from ..recorder.session import record
-    from ..recorder.tracing import record_traced
-    from ..recorder.witness import compare_witnesses, start_epoch_ns
+    from ..recorder.verifying.tracing import record_traced
+    from ..recorder.verifying.witness import compare_witnesses, start_epoch_ns
     from ..traces import open_trace
 
     def say(text: str) -> None:
@@ -123,7 +123,7 @@ class _View:
     def __init__(
         self, run: Run, result: Result, verdict: Verdict, shown: list[Difference], sites: dict[int, str], epoch_ns: int, told_path: Path
     ) -> None:
-        from ..recorder.witness import lines_of
+        from ..recorder.verifying.witness import lines_of
 
         self.run, self.result, self.verdict, self.shown, self.sites, self.epoch_ns = run, result, verdict, shown, sites, epoch_ns
         self.lines = lines_of(told_path, [shown.made.line for shown in shown if shown.made])
@@ -132,7 +132,7 @@ class _View:
         """Return all of it for JSON."""
         from dataclasses import asdict
 
-        from ..recorder.verifying import fidelity_text
+        from ..recorder.verifying.verdict import fidelity_text
 
         verdict = self.verdict
         return {
@@ -181,7 +181,7 @@ class _View:
 
     def show(self) -> None:
         """Print it."""
-        from ..recorder.verifying import fidelity_text
+        from ..recorder.verifying.verdict import fidelity_text
         from ..replay.words import counted
         from ._screen import line
         from .runs import short_command
@@ -218,7 +218,7 @@ class _View:
         print_table(columns, [cells(*row) for row in rows], footer=cells("all", self.verdict.total))
 
     def _show_explained(self) -> None:
-        from ..recorder.explanations import EXPLANATIONS
+        from ..recorder.verifying.explanations import EXPLANATIONS
         from ._screen import line
 
         for counts, title in ((True, "explained"), (False, "set aside, in no count")):

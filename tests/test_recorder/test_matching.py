@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sockreel.recorder.explanations import EXPLANATIONS
-from sockreel.recorder.grammar import Recorded
-from sockreel.recorder.matching import Alignment, align, by_end
-from sockreel.recorder.strace import Syscall
+from sockreel.recorder.verifying.explanations import EXPLANATIONS
+from sockreel.recorder.verifying.grammar import Recorded
+from sockreel.recorder.verifying.matching import Alignment, align, by_end
+from sockreel.recorder.verifying.strace import Syscall
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 S = 1_000_000_000

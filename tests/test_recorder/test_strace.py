@@ -6,7 +6,7 @@ import errno
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sockreel.recorder.strace import Observed, Syscall, read_strace
+from sockreel.recorder.verifying.strace import Observed, Syscall, read_strace
 
 AT = "1700000000.000001"
 

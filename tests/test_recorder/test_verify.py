@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from sockreel.recorder.models import SERVERS, why_not
-from sockreel.recorder.verifying import Verdict, fidelity_text
-from sockreel.recorder.witness import compare_witnesses
+from sockreel.recorder.verifying.verdict import Verdict, fidelity_text
+from sockreel.recorder.verifying.witness import compare_witnesses
 from sockreel.traces import open_trace
 
 from .recording import PROGRAMS, SOCKREEL, environment

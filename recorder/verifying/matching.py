@@ -9,17 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .grammar import (
-    Recorded,
-    compare_result,
-    is_same_place,
-    is_wait_of,
-    may_be_silent,
-    said,
-    told_by_so_error,
-    why_goes_on,
-    why_inside,
-)
+from .grammar import Recorded, compare_result, is_same_place, is_wait_of, may_be_silent, said, told_by_so_error, why_goes_on, why_inside
 from .strace import RECEIVES, SENDS, WAITS, Syscall
 
 # How many calls must fit again behind a difference before it is believed, and how far is searched.

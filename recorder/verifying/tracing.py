@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import SockreelError
-from .launch import Command
-from .settings import Result, Settings
+from ...errors import SockreelError
+from ..launch import Command
+from ..settings import Result, Settings
 from .strace import TRACED
 
 _PATIENCE_S = 10.0

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..traces import Run, Trace
-from ..traces.store import named_queries
+from ...traces import Run, Trace
+from ...traces.store import named_queries
 from .grammar import Recorded
 from .strace import read_strace
-from .verifying import Verdict, verify
+from .verdict import Verdict, verify
 
 
 def compare_witnesses(trace: Trace, run: Run, strace_output: Path) -> Verdict:
