@@ -77,7 +77,7 @@ def command(
     """
     from ..recorder.models import SERVERS, able, choose, run_lab
     from ..recorder.session import Settings
-    from ..recorder.workload import load_workload
+    from ..recorder.workloads.workload import load_workload
     from .compare import print_comparison, write_page
 
     def say(line: str) -> None:

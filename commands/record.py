@@ -137,7 +137,7 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
     """
     from ..recorder import launch
     from ..recorder.session import Settings, record
-    from ..recorder.workload import load_workload
+    from ..recorder.workloads.workload import load_workload
 
     if options["pid"] is not None:
         from ..recorder.attach import refuse

@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
 
     from ..recorder import launch
     from ..recorder.settings import Settings
-    from ..recorder.workload import load_workload
+    from ..recorder.workloads.workload import load_workload
 
     target = launch.resolve(program, ctx.params["module"], options["python"])
     with tempfile.TemporaryDirectory(prefix="sockreel-verify-") as temporary:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import SockreelError
 from .launch import Command
 from .session import Result, Settings, record
-from .workload import Workload
+from .workloads.workload import Workload
 
 _FOLDER = Path(__file__).parent / "servers"
 _PROBE_S = 10.0

@@ -28,7 +28,6 @@ from .ahead import Ahead
 from .alive import has_ended
 from .capture.recording import RunPackets
 from .clock import clock_pair
-from .crowd import Crowd
 from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
 from .place import Place, Reserve, Room, make_place, reserve_of
 from .place import RecordError as RecordError
@@ -36,6 +35,7 @@ from .sampling import Sampler
 from .senders import join_senders
 from .settings import Result as Result
 from .settings import Settings as Settings
+from .workloads.crowd import Crowd
 
 _STEP_S = 0.02
 _SECOND_S, _GOODBYE_S = 1.0, 0.2

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .workload import Workload
+from .workloads.workload import Workload
 
 
 @dataclass(frozen=True)

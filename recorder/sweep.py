@@ -16,7 +16,7 @@ from ..errors import SockreelError
 from .launch import Command
 from .models import Server
 from .session import Result, Settings, record
-from .workload import MAX_CLIENTS, Expectation, Group, Message, Payload, Workload
+from .workloads.workload import MAX_CLIENTS, Expectation, Group, Message, Payload, Workload
 
 IDLE, ACTIVE = "idle", "active"
 """Groups of clients: those who say nothing, and those who talk."""

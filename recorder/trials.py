@@ -13,7 +13,7 @@ from pathlib import Path
 from .launch import Command
 from .models import Server
 from .session import Result, Settings, record
-from .workload import load_workload
+from .workloads.workload import load_workload
 
 _FOLDER = Path(__file__).parent / "experiments"
 

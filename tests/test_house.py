@@ -51,7 +51,7 @@ def _room(parts: tuple[str, ...]) -> str:
     """Return the room of a module, named by its parts below the package."""
     if parts[:2] in (("recorder", "agent"), ("recorder", "servers"), ("recorder", "experiments")):
         return parts[1]
-    if parts[:2] in (("recorder", "clients"), ("recorder", "_client"), ("recorder", "_queue")):
+    if parts[:3] in (("recorder", "workloads", "clients"), ("recorder", "workloads", "_client"), ("recorder", "workloads", "_queue")):
         return "clients"  # Run by path in a process of their own: they stand alone.
     if parts and parts[0] in ROOMS:
         return parts[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sockreel.recorder.models import SERVERS
-from sockreel.recorder.workload import load_workload
+from sockreel.recorder.workloads.workload import load_workload
 from sockreel.tests.commandline import CommandLine
 
 CLIENTS = """

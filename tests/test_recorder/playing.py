@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sockreel.recorder.crowd import CLIENTS_SCRIPT, Crowd, Exchange
 from sockreel.recorder.models import SERVERS as MODELS
-from sockreel.recorder.workload import Workload, load_workload
+from sockreel.recorder.workloads.crowd import CLIENTS_SCRIPT, Crowd, Exchange
+from sockreel.recorder.workloads.workload import Workload, load_workload
 
 PATIENCE_S = 60.0
 SERVERS = CLIENTS_SCRIPT.parent / "servers"

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from sockreel.recorder.clients import AddressError, server_address
-from sockreel.recorder.crowd import Crowd
+from sockreel.recorder.workloads.clients import AddressError, server_address
+from sockreel.recorder.workloads.crowd import Crowd
 
 from .playing import PATIENCE_S, Listening, address_text, collect, listening, play, results, upper, workload
 

@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sockreel.recorder.crowd import CLIENTS_SCRIPT, Crowd
+from sockreel.recorder.workloads.crowd import CLIENTS_SCRIPT, Crowd
 
 from .playing import PATIENCE_S, Listening, collect, listening, play, results, upper, workload
 

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from sockreel.recorder import _queue
-from sockreel.recorder._queue import BLIND_NS, LOOK_NS, STUCK_NS, Queue
-from sockreel.recorder.crowd import Crowd
 from sockreel.recorder.sweep import ACTIVE, IDLE, workload_of
+from sockreel.recorder.workloads import _queue
+from sockreel.recorder.workloads._queue import BLIND_NS, LOOK_NS, STUCK_NS, Queue
+from sockreel.recorder.workloads.crowd import Crowd
 
 from .playing import PATIENCE_S
 

@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from sockreel.recorder.crowd import Crowd, Exchange
 from sockreel.recorder.models import SERVERS as MODELS
-from sockreel.recorder.workload import load_workload
+from sockreel.recorder.workloads.crowd import Crowd, Exchange
+from sockreel.recorder.workloads.workload import load_workload
 
 from .playing import PATIENCE_S, SERVERS, collect, interpreter, teaching
 

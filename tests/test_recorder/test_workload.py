@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sockreel.recorder.workload import (
+from sockreel.recorder.workloads.workload import (
     REPEAT_IN_TIME,
     Expectation,
     Group,

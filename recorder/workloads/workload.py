@@ -15,12 +15,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..errors import SockreelError
-from ._workload_table import MAX_TIME_NS, Table, WorkloadTableError
+from ...errors import SockreelError
+from ._table import MAX_TIME_NS, Table, WorkloadTableError
 
 _toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
-SHIPPED_FOLDER = Path(__file__).with_name("workloads")
+SHIPPED_FOLDER = Path(__file__).parent
 MAX_FILE_BYTES = 1 << 20
 MAX_CLIENTS = 20_000
 MAX_REPEAT = 1_000_000

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, BinaryIO
 
-from ..traces import TraceError
-from ..traces.excerpt import Excerpt
+from ...traces import TraceError
+from ...traces.excerpt import Excerpt
 from .workload import MAX_FILE_BYTES
 
 _APART_NS = 5_000_000
