@@ -36,7 +36,7 @@ def isolate(say: Callable[[str], None]) -> None:
     Raises:
         IsolationError: this machine forbids it.
     """
-    from ..recorder.isolation import enter
+    from ..recorder.launching.isolation import enter
 
     say(f"a network of its own, nothing in it but loopback; from another terminal: {enter()} COMMAND")
 

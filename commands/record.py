@@ -135,12 +135,12 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
       sockreel record --packets --isolate server.py 8000
       sockreel record --pid 4711
     """
-    from ..recorder import launch
+    from ..recorder.launching import launch
     from ..recorder.session import Settings, record
     from ..recorder.workloads.workload import load_workload
 
     if options["pid"] is not None:
-        from ..recorder.attach import refuse
+        from ..recorder.launching.attach import refuse
 
         raise refuse(options["pid"])
     if options["append"] and options["force"]:

@@ -49,7 +49,7 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
     """
     import tempfile
 
-    from ..recorder import launch
+    from ..recorder.launching import launch
     from ..recorder.settings import Settings
     from ..recorder.workloads.workload import load_workload
 

@@ -25,7 +25,7 @@ from ..errors import SockreelError
 from ..traces import create_trace, open_trace
 from .agent import layout
 from .ahead import MOST_AHEAD
-from .launch import LaunchError, environment, find_python
+from .launching.launch import LaunchError, environment, find_python
 from .tape import TapeReader
 
 Answer = Mapping[str, Any]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import SockreelError
-from .launch import Command
+from .launching.launch import Command
 from .session import Result, Settings, record
 from .workloads.workload import Workload
 

@@ -22,7 +22,7 @@ from . import journal
 from .alive import has_ended
 from .capture.recording import recover_packets, remove_spool
 from .drain import Drain
-from .place import Place, belongs, reserve_of
+from .launching.place import Place, belongs, reserve_of
 from .recount import recount
 from .senders import join_senders
 

@@ -23,14 +23,15 @@ from .. import __version__
 from ..errors import SockreelError
 from ..traces import TraceError, create_trace
 from ..traces.writer import RunWriter, json_text
-from . import collecting, launch, priority, stamping
+from . import collecting, priority, stamping
 from .ahead import Ahead
 from .alive import has_ended
 from .capture.recording import RunPackets
 from .clock import clock_pair
 from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
-from .place import Place, Reserve, Room, make_place, reserve_of
-from .place import RecordError as RecordError
+from .launching import launch
+from .launching.place import Place, Reserve, Room, make_place, reserve_of
+from .launching.place import RecordError as RecordError
 from .sampling import Sampler
 from .senders import join_senders
 from .settings import Result as Result

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SockreelError
-from .launch import Command
+from .launching.launch import Command
 from .models import Server
 from .session import Result, Settings, record
 from .workloads.workload import MAX_CLIENTS, Expectation, Group, Message, Payload, Workload

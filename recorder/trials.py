@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .launch import Command
+from .launching.launch import Command
 from .models import Server
 from .session import Result, Settings, record
 from .workloads.workload import load_workload

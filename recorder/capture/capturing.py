@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..place import RecordError
+from ..launching.place import RecordError
 from .kernel_filter import attach
 
 RING_BYTES = 64 << 20

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import SockreelError
-from ..launch import Command
+from ..launching.launch import Command
 from ..settings import Result, Settings
 from .strace import TRACED
 

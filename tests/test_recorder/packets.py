@@ -31,7 +31,7 @@ def may_capture() -> bool:
 @lru_cache(maxsize=1)
 def may_isolate() -> bool:
     """Say whether this process may have a network of its own."""
-    ask = "from sockreel.recorder.isolation import enter; enter()"
+    ask = "from sockreel.recorder.launching.isolation import enter; enter()"
     return subprocess.run([sys.executable, "-c", ask], capture_output=True, timeout=PATIENCE_S).returncode == 0
 
 

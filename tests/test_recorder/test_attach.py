@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sockreel.recorder.attach import python_version
+from sockreel.recorder.launching.attach import python_version
 
 from .recording import SOCKREEL, Recorder, environment
 

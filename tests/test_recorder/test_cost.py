@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sockreel.recorder.launch import INJECT, environment
+from sockreel.recorder.launching.launch import INJECT, environment
 from sockreel.recorder.tape import read_head
 
 from .playing import interpreter

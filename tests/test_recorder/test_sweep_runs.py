@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sockreel.recorder import launch
 from sockreel.recorder.folding import Folding
-from sockreel.recorder.launch import Command
+from sockreel.recorder.launching import launch
+from sockreel.recorder.launching.launch import Command
 from sockreel.recorder.models import SERVERS
 from sockreel.recorder.session import Result, Settings, record
 from sockreel.recorder.sweep import Point, run_point

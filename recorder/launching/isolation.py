@@ -14,7 +14,7 @@ import socket
 import struct
 from pathlib import Path
 
-from ..errors import SockreelError
+from ...errors import SockreelError
 
 _NEW_USER, _NEW_NET = 0x1000_0000, 0x4000_0000
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SockreelError
+from ...errors import SockreelError
 
-INJECT = Path(__file__).parent / "agent" / "inject"
+INJECT = Path(__file__).parent.parent / "agent" / "inject"
 _DEAF_FLAGS = {"I": "-I (isolated)", "E": "-E (no environment)", "S": "-S (no site)"}
 _VALUE_FLAGS = {"W", "X", "Q"}
 _ASIDE = "stderr"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import SockreelError
-from ..traces.recovery import this_recorder
-from ..traces.writer import RunWriter
+from ...errors import SockreelError
+from ...traces.recovery import this_recorder
+from ...traces.writer import RunWriter
 
 RESERVE_BYTES = 512 << 10
 _SHM = Path("/dev/shm")
