@@ -58,13 +58,13 @@ docs: $(RUNTIME) ## write docs/trace-format.md anew from traces/schema.sql
 	@$(BIN)/python tools/trace_format.py
 
 clean: ## remove what was made: the environment, caches, built packages (traces stay)
-	@rm -rf $(VENV) build dist *.egg-info recorder/_slots.*.so recorder/agent/_core.*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist *.egg-info recorder/tapes/_slots.*.so recorder/agent/_core.*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system-tools:
 	@$(BIN)/python tools/system_tools.py
 
-$(RUNTIME): pyproject.toml setup.py recorder/_slots.c recorder/agent/_core.c recorder/agent/slot.h recorder/agent/handler.h tools/environment.py $(STALE)
+$(RUNTIME): pyproject.toml setup.py recorder/tapes/_slots.c recorder/agent/_core.c recorder/agent/slot.h recorder/agent/handler.h tools/environment.py $(STALE)
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
 	  echo 'sockreel needs Python 3.10 or newer; "$(PYTHON)" is $(if $(VERSION),Python $(VERSION),not there).' \
 	    'Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)' >&2; exit 1; }

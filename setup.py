@@ -22,7 +22,7 @@ PARTS = [
     )
     for name, source in {
         "sockreel.recorder.agent._core": "recorder/agent/_core.c",
-        "sockreel.recorder._slots": "recorder/_slots.c",
+        "sockreel.recorder.tapes._slots": "recorder/tapes/_slots.c",
     }.items()
 ]
 # A free-threaded interpreter has no GIL to stand under: it uses the Python core.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .agent import layout
 from .readiness import NEEDS
-from .tape import slot_column
+from .tapes.tape import slot_column
 
 if TYPE_CHECKING:
     from .drain import Drain

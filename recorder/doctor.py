@@ -24,9 +24,9 @@ from typing import Any, Literal
 from ..errors import SockreelError
 from ..traces import create_trace, open_trace
 from .agent import layout
-from .ahead import MOST_AHEAD
 from .launching.launch import LaunchError, environment, find_python
-from .tape import TapeReader
+from .tapes.ahead import MOST_AHEAD
+from .tapes.tape import TapeReader
 
 Answer = Mapping[str, Any]
 Ask = Callable[[str], Answer]
@@ -189,9 +189,9 @@ def call_cost(name: str, trial: Trial) -> Finding:
 
 
 def counting(load: Callable[[], object] | None = None) -> Finding:
-    """Say whether the recorder counts calls in C (recorder/_slots)."""
+    """Say whether the recorder counts calls in C (recorder/tapes/_slots)."""
     try:
-        (load or (lambda: importlib.import_module("._slots", __package__)))()
+        (load or (lambda: importlib.import_module(".tapes._slots", __package__)))()
     except ImportError:
         remedy = "install a C compiler and Python's headers, then sockreel again"
         text = "in Python: the trace falls further behind a program that makes many calls"

@@ -14,7 +14,6 @@ from pathlib import Path
 from ..traces.writer import RunWriter, json_text
 from . import deliveries
 from .agent import layout
-from .ahead import Ahead
 from .alive import ancestor, has_ended, open_pidfd
 from .folded import write_changes
 from .folding import Folding
@@ -26,7 +25,8 @@ from .origins import Life, Origins
 from .process import Process
 from .sources import write_site
 from .tally import LevelRow, Tally
-from .tape import Note, TapeReader, slot_columns, slot_values, without_sockets
+from .tapes.ahead import Ahead
+from .tapes.tape import Note, TapeReader, slot_columns, slot_values, without_sockets
 from .unseen import Unseen
 
 Columns = dict[str, list[int]]

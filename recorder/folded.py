@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from ..traces.writer import Bases, RunWriter
 from .folding import Changes, Fold
 from .tally import Tally
-from .tape import slot_columns
+from .tapes.tape import slot_columns
 
 
 def write_changes(changes: Changes, bases: Bases, call_id: Callable[[int], int], writer: RunWriter, tally: Tally) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from .agent import layout
 from .tally import SHORT_NS
-from .tape import field_place, slot_column
+from .tapes.tape import field_place, slot_column
 
 KEPT = 16
 """So many calls at either end of a spin stay rows."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ..traces import TraceError
 from ..traces.writer import Bases, json_text
 from .alive import open_pidfd
-from .head import Head
 from .process import Process
-from .tape import TapeReader
+from .tapes.head import Head
+from .tapes.tape import TapeReader
 
 if TYPE_CHECKING:
     from ..traces.writer import RunWriter

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .agent import layout
-from .tape import slot_columns
+from .tapes.tape import slot_columns
 
 try:
-    from ._slots import moved as _moved
+    from .tapes._slots import moved as _moved
 except ImportError:  # not built
     moved_quickly = None
 else:

@@ -11,7 +11,7 @@ from ..traces.writer import Bases
 from .deliveries import Deliveries
 from .folding import Folding
 from .readiness import Readiness
-from .tape import TapeReader
+from .tapes.tape import TapeReader
 from .wrapping import Wrapping
 
 

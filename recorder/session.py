@@ -24,7 +24,6 @@ from ..errors import SockreelError
 from ..traces import TraceError, create_trace
 from ..traces.writer import RunWriter, json_text
 from . import collecting, priority, stamping
-from .ahead import Ahead
 from .alive import has_ended
 from .capture.recording import RunPackets
 from .clock import clock_pair
@@ -36,6 +35,7 @@ from .sampling import Sampler
 from .senders import join_senders
 from .settings import Result as Result
 from .settings import Settings as Settings
+from .tapes.ahead import Ahead
 from .workloads.crowd import Crowd
 
 _STEP_S = 0.02

@@ -15,10 +15,10 @@ from itertools import compress
 from ..traces import histogram_bin
 from .agent import layout
 from .agent.layout import OPERATIONS, OUTCOMES
-from .tape import slot_columns
+from .tapes.tape import slot_columns
 
 try:
-    from ._slots import aggregate as _aggregate
+    from .tapes._slots import aggregate as _aggregate
 except ImportError:  # not built
     aggregate = None
 else:

@@ -110,7 +110,7 @@ def put_sockreel_in() -> None:
 
 def build_core() -> None:
     """Build the C core of the agent where it stands; without a compiler say so, and go on without it."""
-    for old in [*ROOT.glob("recorder/_slots.*.so"), *ROOT.glob("recorder/agent/_core.*.so")]:
+    for old in [*ROOT.glob("recorder/tapes/_slots.*.so"), *ROOT.glob("recorder/agent/_core.*.so")]:
         old.unlink()
     done = subprocess.run([PYTHON, "setup.py", "-q", "build_ext", "--inplace"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if not list((ROOT / "recorder" / "agent").glob("_core.*.so")) and os.environ.get("SOCKREEL_C") != "no":

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sockreel.recorder import ahead
 from sockreel.recorder.agent import layout
 from sockreel.recorder.agent import tape as agent_tape
-from sockreel.recorder.ahead import MOST_AHEAD, Ahead, Maker, make_segment
-from sockreel.recorder.tape import TapeReader
+from sockreel.recorder.tapes import ahead
+from sockreel.recorder.tapes.ahead import MOST_AHEAD, Ahead, Maker, make_segment
+from sockreel.recorder.tapes.tape import TapeReader
 
 Tape: Any = agent_tape.Tape  # the agent has no annotations
 PATIENCE_S = 20.0

@@ -21,7 +21,7 @@ import sockreel.recorder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sockreel.recorder.agent import layout
-from sockreel.recorder.tape import TapeReader
+from sockreel.recorder.tapes.tape import TapeReader
 
 from .recording import PROGRAMS, environment
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from sockreel.recorder.launching.launch import INJECT, environment
-from sockreel.recorder.tape import read_head
+from sockreel.recorder.tapes.tape import read_head
 
 from .playing import interpreter
 from .recording import Recorder, bare

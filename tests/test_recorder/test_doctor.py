@@ -171,7 +171,7 @@ def test_counting_without_c_is_limited() -> None:
 
     assert doctor.counting(absent).state == "limited"
     with pytest.raises(ImportError):
-        __import__("sockreel.recorder._slots_that_is_not_there")
+        __import__("sockreel.recorder.tapes._slots_that_is_not_there")
     assert doctor.counting(lambda: None).state == "ok"
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sockreel.recorder import tape
 from sockreel.recorder.agent import layout
 from sockreel.recorder.agent import tape as agent_tape
-from sockreel.recorder.ahead import Maker, make_segment
-from sockreel.recorder.tape import TapeReader, read_head, slot_columns, slot_values
+from sockreel.recorder.tapes import tape
+from sockreel.recorder.tapes.ahead import Maker, make_segment
+from sockreel.recorder.tapes.tape import TapeReader, read_head, slot_columns, slot_values
 
 Tape: Any = agent_tape.Tape  # the agent has no annotations
 SLOT = struct.Struct("<" + layout.SLOT_FIELDS)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from .agent import layout
+from ..agent import layout
 from .head import Head as Head
 from .head import read_head as read_head
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from .agent import layout
+from ..agent import layout
 from .tape import Stream, TapeReader
 
 MOST_AHEAD = 16  # segments of a stream: what the fastest program fills in a tenth of a second

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .agent import layout
+from ..agent import layout
 
 
 @dataclass(frozen=True)

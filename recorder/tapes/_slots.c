@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "agent/slot.h"
+#include "../agent/slot.h"
 
 #define MILLISECOND_NS 1000000
 #define SHORT_NS (8 * MILLISECOND_NS)

@@ -1,0 +1,1 @@
+"""What agents wrote, from outside: tapes, their heads, and segments made ahead of need."""
