@@ -15,8 +15,9 @@ from ..traces.writer import RunWriter, json_text
 from . import deliveries
 from .agent import layout
 from .alive import ancestor, has_ended, open_pidfd
-from .folded import write_changes
-from .folding import Folding
+from .counting.folded import write_changes
+from .counting.folding import Folding
+from .counting.tally import LevelRow, Tally
 from .journal import Journal
 from .known import by_module
 from .moved import Moved
@@ -24,7 +25,6 @@ from .numbering import Numbering
 from .origins import Life, Origins
 from .process import Process
 from .sources import write_site
-from .tally import LevelRow, Tally
 from .tapes.ahead import Ahead
 from .tapes.tape import Note, TapeReader, slot_columns, slot_values, without_sockets
 from .unseen import Unseen

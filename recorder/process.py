@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..traces.writer import Bases
+from .counting.folding import Folding
 from .deliveries import Deliveries
-from .folding import Folding
 from .readiness import Readiness
 from .tapes.tape import TapeReader
 from .wrapping import Wrapping

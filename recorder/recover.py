@@ -21,9 +21,9 @@ from ..traces.writer import RunWriter, json_text
 from . import journal
 from .alive import has_ended
 from .capture.recording import recover_packets, remove_spool
+from .counting.recount import recount
 from .drain import Drain
 from .launching.place import Place, belongs, reserve_of
-from .recount import recount
 from .senders import join_senders
 
 _STEP_S = 0.02

@@ -11,9 +11,9 @@ from pathlib import Path
 from struct import Struct
 
 from sockreel.recorder.agent import layout
-from sockreel.recorder.folded import write_changes
-from sockreel.recorder.folding import Folding
-from sockreel.recorder.tally import Tally
+from sockreel.recorder.counting.folded import write_changes
+from sockreel.recorder.counting.folding import Folding
+from sockreel.recorder.counting.tally import Tally
 from sockreel.recorder.tapes.tape import slot_columns
 from sockreel.traces import create_trace
 from sockreel.traces.writer import Bases, RunWriter

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sockreel.recorder.folding import Folding
+from sockreel.recorder.counting.folding import Folding
 from sockreel.replay import Story, Window, load_listing, load_story
 from sockreel.replay.density import shares
 from sockreel.tests.test_recorder.recording import Recorder, flaws, query

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sockreel.recorder.folding import Folding
+from sockreel.recorder.counting.folding import Folding
 from sockreel.recorder.launching import launch
 from sockreel.recorder.launching.launch import Command
 from sockreel.recorder.models import SERVERS

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.recorder.agent import layout
 from sockreel.recorder.agent.layout import OPERATIONS, OUTCOMES
-from sockreel.recorder.tally import Tally, class_of
+from sockreel.recorder.counting.tally import Tally, class_of
 from sockreel.tests.synthetic import Call, level_rows
 from sockreel.traces import histogram_bin
 

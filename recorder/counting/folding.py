@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from .agent import layout
+from ..agent import layout
+from ..tapes.tape import field_place, slot_column
 from .tally import SHORT_NS
-from .tapes.tape import field_place, slot_column
 
 KEPT = 16
 """So many calls at either end of a spin stay rows."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..traces.writer import Bases, RunWriter
+from ...traces.writer import Bases, RunWriter
+from ..tapes.tape import slot_columns
 from .folding import Changes, Fold
 from .tally import Tally
-from .tapes.tape import slot_columns
 
 
 def write_changes(changes: Changes, bases: Bases, call_id: Callable[[int], int], writer: RunWriter, tally: Tally) -> None:

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 
-from ..traces import histogram_bin
-from .agent import layout
-from .agent.layout import OPERATIONS, OUTCOMES
-from .tapes.tape import slot_columns
+from ...traces import histogram_bin
+from ..agent import layout
+from ..agent.layout import OPERATIONS, OUTCOMES
+from ..tapes.tape import slot_columns
 
 try:
-    from .tapes._slots import aggregate as _aggregate
+    from ..tapes._slots import aggregate as _aggregate
 except ImportError:  # not built
     aggregate = None
 else:

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from ..traces.recovery import COUNTED_COLUMNS, counted_calls
-from ..traces.writer import RunWriter
+from ...traces.recovery import COUNTED_COLUMNS, counted_calls
+from ...traces.writer import RunWriter
 from .tally import Tally
 
 _PROCESS, _DURATION = COUNTED_COLUMNS.index("process"), COUNTED_COLUMNS.index("duration_ns")

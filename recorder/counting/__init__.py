@@ -1,0 +1,1 @@
+"""Calls counted as they come: summaries, levels, and folds of long spins."""
