@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..traces.writer import RunWriter, json_text
-from . import deliveries
 from .agent import layout
 from .alive import ancestor, has_ended, open_pidfd
 from .counting.folded import write_changes
@@ -20,6 +19,7 @@ from .counting.folding import Folding
 from .counting.tally import LevelRow, Tally
 from .journal import Journal
 from .known import by_module
+from .linking import deliveries
 from .moved import Moved
 from .numbering import Numbering
 from .origins import Life, Origins

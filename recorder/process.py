@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from ..traces.writer import Bases
 from .counting.folding import Folding
-from .deliveries import Deliveries
-from .readiness import Readiness
+from .linking.deliveries import Deliveries
+from .linking.readiness import Readiness
+from .linking.wrapping import Wrapping
 from .tapes.tape import TapeReader
-from .wrapping import Wrapping
 
 
 @dataclass

@@ -24,7 +24,7 @@ from .capture.recording import recover_packets, remove_spool
 from .counting.recount import recount
 from .drain import Drain
 from .launching.place import Place, belongs, reserve_of
-from .senders import join_senders
+from .linking.senders import join_senders
 
 _STEP_S = 0.02
 _MANY_CALLS = 1_000_000  # counting them takes seconds

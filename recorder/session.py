@@ -31,8 +31,8 @@ from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
 from .launching import launch
 from .launching.place import Place, Reserve, Room, make_place, reserve_of
 from .launching.place import RecordError as RecordError
+from .linking.senders import join_senders
 from .sampling import Sampler
-from .senders import join_senders
 from .settings import Result as Result
 from .settings import Settings as Settings
 from .tapes.ahead import Ahead

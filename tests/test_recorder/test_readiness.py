@@ -6,7 +6,7 @@ import struct
 
 import pytest
 from sockreel.recorder.agent import layout
-from sockreel.recorder.readiness import Readiness
+from sockreel.recorder.linking.readiness import Readiness
 
 SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
 IN, PRI, OUT, ERR, HUP, RDHUP, ET = 0x1, 0x2, 0x4, 0x8, 0x10, 0x2000, 1 << 31

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sockreel.recorder.senders import connections, matched, way_of
+from sockreel.recorder.linking.senders import connections, matched, way_of
 from sockreel.traces.sending import StreamSocket, Transfer
 
 from .recording import Recorded, Recorder

@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 from sockreel.recorder.agent import layout
-from sockreel.recorder.wrapping import Wrapping
+from sockreel.recorder.linking.wrapping import Wrapping
 
 SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
 Step = tuple[int, str, str, int]  # socket, operation, outcome, bytes

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..traces.sending import Sending, StreamSocket, Transfer, Way
-from ..traces.writer import RunWriter
+from ...traces.sending import Sending, StreamSocket, Transfer, Way
+from ...traces.writer import RunWriter
 
 _MSG_OOB, _MSG_PEEK, _MSG_WAITALL = 0x1, 0x2, 0x100
 # A send longer than this (or than its receive, which cannot end before it began to arrive) was held up: it tells no moment.

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .agent import layout
-from .tapes.tape import slot_column
+from ..agent import layout
+from ..tapes.tape import slot_column
 
 _OPERATIONS = layout.OPERATIONS
 _RECEIVES = frozenset(code for name, code in _OPERATIONS.items() if name.startswith("recv"))

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .agent import layout
+from ..agent import layout
+from ..tapes.tape import slot_column
 from .readiness import NEEDS
-from .tapes.tape import slot_column
 
 if TYPE_CHECKING:
-    from .drain import Drain
-    from .process import Process
+    from ..drain import Drain
+    from ..process import Process
 
 _KEPT = 4096
 _WOULD_BLOCK = layout.OUTCOMES["would_block"]

@@ -1,0 +1,1 @@
+"""Which call belongs to which: waits, TLS, signals, senders."""
