@@ -18,11 +18,11 @@ from ..traces import create_trace, open_trace
 from ..traces.recovery import Left, boot, left_by_recorder, this_recorder
 from ..traces.report import blind_spots, read_json
 from ..traces.writer import RunWriter, json_text
-from . import journal
-from .alive import has_ended
 from .capture.recording import recover_packets, remove_spool
 from .counting.recount import recount
-from .drain import Drain
+from .draining import journal
+from .draining.alive import has_ended
+from .draining.drain import Drain
 from .launching.place import Place, belongs, reserve_of
 from .linking.senders import join_senders
 

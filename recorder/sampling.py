@@ -10,8 +10,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ..traces.writer import RunWriter
-from .drain import Drain
-from .process import Process
+from .draining.drain import Drain
+from .draining.process import Process
 from .sample import Sample, cpu_clock_ns, native_ids, process_sample, thread_sample
 
 _EVERY_S = 0.1

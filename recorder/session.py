@@ -24,10 +24,10 @@ from ..errors import SockreelError
 from ..traces import TraceError, create_trace
 from ..traces.writer import RunWriter, json_text
 from . import collecting, priority, stamping
-from .alive import has_ended
 from .capture.recording import RunPackets
 from .clock import clock_pair
-from .drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
+from .draining.alive import has_ended
+from .draining.drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
 from .launching import launch
 from .launching.place import Place, Reserve, Room, make_place, reserve_of
 from .launching.place import RecordError as RecordError

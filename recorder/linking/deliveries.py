@@ -16,8 +16,8 @@ from ..tapes.tape import slot_column
 from .readiness import NEEDS
 
 if TYPE_CHECKING:
-    from ..drain import Drain
-    from ..process import Process
+    from ..draining.drain import Drain
+    from ..draining.process import Process
 
 _KEPT = 4096
 _WOULD_BLOCK = layout.OUTCOMES["would_block"]

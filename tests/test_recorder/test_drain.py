@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sockreel.recorder.agent import layout
 from sockreel.recorder.agent import tape as writing
-from sockreel.recorder.drain import SMALL_STEP_CALLS, Drain
+from sockreel.recorder.draining.drain import SMALL_STEP_CALLS, Drain
 from sockreel.traces import create_trace
 from sockreel.traces.writer import RunWriter
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sockreel.recorder.agent import layout
-from sockreel.recorder.known import KNOWN, by_library, by_module, libraries
-from sockreel.recorder.moved import moved_quickly, moved_slowly, ways_of
+from sockreel.recorder.draining.known import KNOWN, by_library, by_module, libraries
+from sockreel.recorder.draining.moved import moved_quickly, moved_slowly, ways_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "blind-spots.md"
 

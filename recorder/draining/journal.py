@@ -11,15 +11,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..traces import TraceError
-from ..traces.writer import Bases, json_text
+from ...traces import TraceError
+from ...traces.writer import Bases, json_text
+from ..tapes.head import Head
+from ..tapes.tape import TapeReader
 from .alive import open_pidfd
 from .process import Process
-from .tapes.head import Head
-from .tapes.tape import TapeReader
 
 if TYPE_CHECKING:
-    from ..traces.writer import RunWriter
+    from ...traces.writer import RunWriter
     from .drain import Drain
 
 _NOWHERE = Path("/nonexistent")  # where a tape is that is gone

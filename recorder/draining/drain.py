@@ -11,22 +11,22 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..traces.writer import RunWriter, json_text
-from .agent import layout
+from ...traces.writer import RunWriter, json_text
+from ..agent import layout
+from ..counting.folded import write_changes
+from ..counting.folding import Folding
+from ..counting.tally import LevelRow, Tally
+from ..linking import deliveries
+from ..tapes.ahead import Ahead
+from ..tapes.tape import Note, TapeReader, slot_columns, slot_values, without_sockets
 from .alive import ancestor, has_ended, open_pidfd
-from .counting.folded import write_changes
-from .counting.folding import Folding
-from .counting.tally import LevelRow, Tally
 from .journal import Journal
 from .known import by_module
-from .linking import deliveries
 from .moved import Moved
 from .numbering import Numbering
 from .origins import Life, Origins
 from .process import Process
 from .sources import write_site
-from .tapes.ahead import Ahead
-from .tapes.tape import Note, TapeReader, slot_columns, slot_values, without_sockets
 from .unseen import Unseen
 
 Columns = dict[str, list[int]]

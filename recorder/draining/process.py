@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..traces.writer import Bases
-from .counting.folding import Folding
-from .linking.deliveries import Deliveries
-from .linking.readiness import Readiness
-from .linking.wrapping import Wrapping
-from .tapes.tape import TapeReader
+from ...traces.writer import Bases
+from ..counting.folding import Folding
+from ..linking.deliveries import Deliveries
+from ..linking.readiness import Readiness
+from ..linking.wrapping import Wrapping
+from ..tapes.tape import TapeReader
 
 
 @dataclass

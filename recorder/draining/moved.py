@@ -13,11 +13,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .agent import layout
-from .tapes.tape import slot_columns
+from ..agent import layout
+from ..tapes.tape import slot_columns
 
 try:
-    from .tapes._slots import moved as _moved
+    from ..tapes._slots import moved as _moved
 except ImportError:  # not built
     moved_quickly = None
 else:

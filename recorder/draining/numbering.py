@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ..traces.writer import Bases, RunWriter
-from .agent import layout
+from ...traces.writer import Bases, RunWriter
+from ..agent import layout
 
 if TYPE_CHECKING:
     from .process import Process

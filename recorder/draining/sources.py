@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..traces.writer import RunWriter
+    from ...traces.writer import RunWriter
     from .process import Process
 
 _LARGEST_SOURCE = 4_000_000

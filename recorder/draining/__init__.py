@@ -1,0 +1,1 @@
+"""Tapes -> rows, while the program runs."""
