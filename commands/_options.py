@@ -73,6 +73,36 @@ class Size(click.ParamType[int]):
 SIZE = Size()
 
 
+class LookCommand(click.Command):
+    """A command that looks at a trace: `--sample NAME` stands for the name of a trace that came with sockreel."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        says = "Look at a trace that came with sockreel; `sockreel runs --sample` lists them."
+        self.params.append(click.Option(["--sample"], metavar="NAME", expose_value=False, multiple=True, help=says))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `sample:NAME` where a file would have been named: in front of the other arguments."""
+        return super().parse_args(ctx, _with_samples(args))
+
+
+def _with_samples(args: list[str]) -> list[str]:
+    """Return a command line with `--sample NAME` as the arguments that it stands for; without a NAME, it asks for their list."""
+    samples, rest, waiting = [], [], list(args)
+    while waiting:
+        word = waiting.pop(0)
+        if word == "--":
+            rest += [word, *waiting]
+            break
+        if word == "--sample":
+            samples.append(waiting.pop(0) if waiting and not waiting[0].startswith("-") else "")
+        elif word.startswith("--sample="):
+            samples.append(word.partition("=")[2])
+        else:
+            rest.append(word)
+    return [f"sample:{name}" for name in samples] + rest
+
+
 def reference_argument(function: Function) -> Function:
     """Add the argument REFERENCE: FILE (its only or last run), FILE#LABEL or FILE#ID."""
     return click.argument("reference", metavar="FILE[#RUN]")(function)

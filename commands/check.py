@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import opened_trace
+from ._options import LookCommand, opened_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..traces.checking import Check
 
 
-@click.command(name="check")
+@click.command("check", cls=LookCommand)
 @click.argument("trace", metavar="FILE[#RUN]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(trace: str, as_json: bool) -> int:

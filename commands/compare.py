@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ._options import look_options, opened_trace, put, put_json, screen_look, shown
+from ._options import LookCommand, look_options, opened_trace, put, put_json, screen_look, shown
 
 if TYPE_CHECKING:
     from ..traces import Run, Trace
 
 
-@click.command("compare")
+@click.command("compare", cls=LookCommand)
 @click.argument("references", metavar="FILE[#RUN]...", nargs=-1, required=True)
 @click.option("--align", type=click.Choice(["exchange", "clock"]), default="exchange", show_default=True,
               help="Put the first exchange that the runs share at one place, or their starts.")
@@ -88,13 +88,15 @@ def print_comparison(
         ReplayError: there are fewer than two runs.
     """
     from ..replay import compare_stories, comparison_json, load_story, render_compare
+    from ..traces import called
 
     with ExitStack() as stack:
         chosen = _chosen(references, stack)
         look = screen_look(width, ctx.color)
         stories = [load_story(trace, run, resolution=look.width, max_sockets=8, max_threads=8, requests=True) for trace, run in chosen]
         names = [run.name for _, run in chosen]
-        titles = [f"{trace.path.name}#{run.label or run.id}" if names.count(run.name) > 1 else run.name for trace, run in chosen]
+        titles = [run.name if names.count(run.name) == 1 else f"{called(trace.path, short=True)}#{run.label or run.id}"
+                  for trace, run in chosen]
         comparison = compare_stories(stories, titles, align)
         if as_json:
             put_json(comparison_json(comparison))

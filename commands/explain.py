@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import look_options, opened_run, put, put_json, screen_look
+from ._options import LookCommand, look_options, opened_run, put, put_json, screen_look
 
 if TYPE_CHECKING:
     from ..replay.diagnosis import Diagnosis
 
 
-@click.command("explain")
+@click.command("explain", cls=LookCommand)
 @click.argument("reference", metavar="FILE[#RUN]", required=False)
 @look_options
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules, and what each looks for.")
@@ -31,6 +31,7 @@ def command(reference: str | None, width: int | None, list_rules: bool, as_json:
     """
     from ..replay.diagnosis import diagnose
     from ..replay.terminal_diagnosis import render_diagnosis, render_rules
+    from ..traces import called
 
     look = screen_look(width)
     if list_rules:
@@ -43,7 +44,7 @@ def command(reference: str | None, width: int | None, list_rules: bool, as_json:
         if as_json:
             put_json(_object(found, run.id))
             return
-        put(render_diagnosis(found, run.name, look, str(trace.path)))
+        put(render_diagnosis(found, run.name, look, called(trace.path)))
 
 
 def _object(found: Diagnosis, run_id: int) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ._formats import FORMATS, Format, format_of
-from ._options import MOMENT, opened_run, shown
+from ._options import MOMENT, LookCommand, opened_run, shown
 
 if TYPE_CHECKING:
     from ..traces.excerpt import Excerpt
 
 
-@click.command("export")
+@click.command("export", cls=LookCommand)
 @click.argument("references", metavar="FILE[#RUN]...", nargs=-1)
 @click.option("--format", "name", type=click.Choice(list(FORMATS)), metavar="NAME", help=f"One of {', '.join(FORMATS)}.")
 @click.option("-o", "--output", metavar="FILE", help="Where to; - is stdout.  [default: FILE-RUN with the format's ending]")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from ._options import look_options, opened_run, put, reference_argument, screen_look, shown
+from ._options import LookCommand, look_options, opened_run, put, reference_argument, screen_look, shown
 
 
-@click.command("figure")
+@click.command("figure", cls=LookCommand)
 @reference_argument
 @click.option("--call", "call_id", type=click.IntRange(1), metavar="ID", help="Of this call: a receive, a poll or wait that led to one.")
 @click.option("--exchange", type=click.IntRange(1), metavar="N", help="Of the run's N-th exchange, in the order of time.")

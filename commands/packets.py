@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import MOMENT, opened_run
+from ._options import MOMENT, LookCommand, opened_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 END_OF_TIME_NS = 2**63 - 1
 
 
-@click.command(name="packets")
+@click.command("packets", cls=LookCommand)
 @click.argument("reference", metavar="FILE[#RUN]")
 @click.option("--from", "from_ns", type=MOMENT, help="Begin here: 1.5s, 200ms, 3us, or plain seconds since the run's start.")
 @click.option("--to", "to_ns", type=MOMENT, help="End here.")

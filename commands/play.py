@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import click
 
-from ._options import opened_run
+from ._options import LookCommand, opened_run
 
 
-@click.command("play")
+@click.command("play", cls=LookCommand)
 @click.argument("reference", metavar="FILE[#RUN]")
 @click.argument("other", metavar="[OTHER[#RUN]]", required=False)
 @click.option("--lang", "code", type=click.Choice(["en", "zh"]), help="The language: English or Chinese (default: that of the locale).")

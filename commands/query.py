@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import opened_trace
+from ._options import LookCommand, opened_trace
 
 if TYPE_CHECKING:
     from ..traces.ask import Answer
 
 
-@click.command(name="query")
+@click.command("query", cls=LookCommand)
 @click.argument("trace", metavar="FILE[#RUN]")
 @click.argument("question", metavar="SQL|NAME", required=False)
 @click.option("--param", "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of a parameter :NAME of the query.")

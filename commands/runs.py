@@ -8,27 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import opened_trace
+from ._options import LookCommand, opened_run, opened_trace
 
 if TYPE_CHECKING:
     from ..traces import Run
 
 
-@click.command(name="runs")
+@click.command("runs", cls=LookCommand)
 @click.argument("trace", metavar="FILE[#RUN]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a run, times in nanoseconds.")
 def command(trace: str, as_json: bool) -> None:
     """List the runs of a trace: what ran, when, how long, how many calls, how it ended.
 
-    FILE#LABEL or FILE#ID picks one run of it.
+    FILE#LABEL or FILE#ID picks one run of it. --sample alone lists the traces that came with sockreel.
 
     \b
     Example:
       sockreel runs lab.db
       sockreel runs lab.db --json
+      sockreel runs --sample
     """
     from ..traces import split_reference
 
+    if trace == "sample:":
+        _list_samples(as_json)
+        return
     file, selector = split_reference(trace)
     with opened_trace(file) as opened:
         runs = opened.runs() if selector is None else [opened.find_run(selector)]
@@ -40,6 +44,30 @@ def command(trace: str, as_json: bool) -> None:
         _print(runs)
     else:
         click.echo(f"{click.format_filename(file)} holds no run yet", err=True)
+
+
+def _list_samples(as_json: bool) -> None:
+    """Print what came with sockreel, a line each."""
+    from ..replay.words import duration, visible
+    from ..traces import sample_names
+    from ..traces.report import read_json
+    from ._screen import line, print_json
+    from ._table import Column, print_table
+
+    runs = []
+    for name in sorted(sample_names(), key=lambda name: (name.endswith("-reset"), name)):
+        with opened_run(f"sample:{name}") as (_, run):
+            runs.append((name, run))
+    if as_json:
+        print_json([{"sample": name, **_object(run)} for name, run in runs])
+        return
+    columns = [Column("sample"), Column("model"), Column("clients"), Column("duration", right=True), Column("calls", right=True)]
+    clients = [str((read_json(run.settings, dict) or {}).get("workload", "-")) for _, run in runs]
+    print_table(columns, [
+        [visible(name), visible(run.model or "-"), visible(who), duration(run.duration_ns), f"{run.calls_recorded:,}"]
+        for (name, run), who in zip(runs, clients, strict=True)
+    ])  # fmt: skip
+    line("look at one with --sample NAME, or as sample:NAME where a file is named: sockreel play --sample nonblocking", "dim")
 
 
 def _object(run: Run) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._options import opened_run, shown
+from ._options import LookCommand, opened_run, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..traces import Run, Trace
 
 
-@click.command("serve")
+@click.command("serve", cls=LookCommand)
 @click.argument("reference", metavar="FILE[#RUN]")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Listen here.  [default: a free port]")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")

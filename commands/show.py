@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import click
 
-from ._options import MOMENT, look_options, opened_run, put, put_json, reference_argument, screen_look, window_of
+from ._options import MOMENT, LookCommand, look_options, opened_run, put, put_json, reference_argument, screen_look, window_of
 
 FEW_LINES = 30
 
 
-@click.command("show")
+@click.command("show", cls=LookCommand)
 @reference_argument
 @click.option("--from", "from_ns", type=MOMENT, help="Begin here: 1.5s, 200ms, 3us, or plain seconds since the run's start.")
 @click.option("--to", "to_ns", type=MOMENT, help="End here.")
@@ -42,6 +42,7 @@ def command(
       sockreel show aio.db --calls --internal
     """
     from ..replay import end_of_run, find_sockets, find_threads, load_listing, load_story, render_show, story_json
+    from ..traces import called
 
     with opened_run(reference) as (trace, run):
         look = screen_look(width)
@@ -61,4 +62,4 @@ def command(
                 lines=lines if listed else FEW_LINES + 1, internal=internal)
             if not listed and not 0 < len(listing.entries) <= FEW_LINES:
                 listing = None
-        put(render_show(story, listing, look, str(trace.path)))
+        put(render_show(story, listing, look, called(trace.path)))

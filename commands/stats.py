@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import opened_trace
+from ._options import LookCommand, opened_trace
 
 if TYPE_CHECKING:
     from ..replay import CpuSplit, RunModel
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KEYS = ["time", "calls", "min", "median", "p99", "max", "bytes", "operation", "outcome"]
 
 
-@click.command(name="stats")
+@click.command("stats", cls=LookCommand)
 @click.argument("trace", metavar="FILE[#RUN]")
 @click.option("--sort", "key", type=click.Choice(KEYS), default="time", show_default=True, help="Column to sort by.")
 @click.option("--by", "by", type=click.Choice(["process"]), help="Keep the processes of the run apart.")

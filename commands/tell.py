@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from ._options import MOMENT, look_options, opened_run, put, put_json, reference_argument, screen_look, window_of
+from ._options import MOMENT, LookCommand, look_options, opened_run, put, put_json, reference_argument, screen_look, window_of
 
 
-@click.command("tell")
+@click.command("tell", cls=LookCommand)
 @reference_argument
 @click.option("--lang", "code", type=click.Choice(["en", "zh"]), help="The language: English or Chinese (default: that of the locale).")
 @click.option("--from", "from_ns", type=MOMENT, help="Begin here: 1.5s, 200ms, 3us, or plain seconds since the run's start.")

@@ -5,12 +5,17 @@ Needs a package index, for setuptools and for what sockreel depends on; skips, a
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import select
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import termios
 import zipfile
 from pathlib import Path
 
@@ -20,7 +25,9 @@ from sockreel.tests.examples import write_lab
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
 
-NOT_CODE = ["traces/schema.sql", "traces/views.sql", "traces/words.sql", "py.typed", "replay/translations/zh.po"]
+PATIENCE_S = 60.0
+NOT_CODE = ["traces/schema.sql", "traces/views.sql", "traces/words.sql", "py.typed", "replay/translations/zh.po",
+            "traces/samples/nonblocking.db"]
 
 
 def _run(*command: str | Path, cwd: Path, ok: bool = True) -> subprocess.CompletedProcess[str]:
@@ -32,8 +39,11 @@ def _run(*command: str | Path, cwd: Path, ok: bool = True) -> subprocess.Complet
 
 def _copy_of_the_clone(folder: Path) -> Path:
     """Copy what a clone holds, without what was made in it. The build then leaves nothing in the clone."""
-    made = shutil.ignore_patterns(".git", ".venv", "__pycache__", "build", "dist", "*.egg-info", "*.so", ".*_cache", ".hypothesis", "*.db")
-    return Path(shutil.copytree(ROOT, folder / "a clone with spaces", ignore=made, symlinks=True))
+    made = shutil.ignore_patterns(".git", ".venv", "__pycache__", "build", "dist", "*.egg-info", "*.so", ".*_cache", ".hypothesis")
+    clone = Path(shutil.copytree(ROOT, folder / "a clone with spaces", ignore=made, symlinks=True))
+    for trace in clone.glob("*.db"):
+        trace.unlink()
+    return clone
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +72,7 @@ def installed(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
 def _house_files() -> set[str]:
     """Every file of the rooms that a program needs: code, SQL, workloads."""
     rooms = [path for room in ("commands", "recorder", "replay", "traces") for path in (ROOT / room).rglob("*")]
-    kinds = (".py", ".sql", ".toml", ".html", ".css", ".js")
+    kinds = (".py", ".sql", ".toml", ".html", ".css", ".js", ".db")
     kept = [path for path in [*ROOT.glob("*.py"), *rooms] if path.suffix in kinds and path.name != "setup.py"]
     return {path.relative_to(ROOT).as_posix() for path in kept} | {"py.typed"}
 
@@ -104,6 +114,35 @@ def test_the_installed_lab_records_and_compares(installed: Path, tmp_path: Path)
     assert "Each answered all of its 200 exchanges rightly." in done.stdout
     assert "lab.db: whole" in _run(installed / "sockreel", "check", "lab.db", cwd=tmp_path).stdout
     assert os.listdir(tmp_path) == ["lab.db"]
+
+
+def test_the_installed_command_plays_a_sample_from_where_nobody_may_write(installed: Path, tmp_path: Path) -> None:
+    (samples,) = (installed.parent / "lib").glob("python3*/site-packages/sockreel/traces/samples")
+    before = sorted(os.listdir(samples))
+    samples.chmod(0o555)
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "HOME": str(tmp_path)}
+    player = subprocess.Popen([installed / "sockreel", "play", "--sample", "nonblocking"], cwd=tmp_path, env=environment, stdin=slave,
+                              stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    shown = b""
+    try:
+        while b"step 0 of" not in shown:
+            assert select.select([master], [], [], PATIENCE_S)[0], shown
+            shown += os.read(master, 1 << 16)
+        os.write(master, b"q")
+        with contextlib.suppress(OSError):  # EIO: it has closed the terminal
+            while select.select([master], [], [], PATIENCE_S)[0] and os.read(master, 1 << 16):
+                pass
+        assert player.wait(PATIENCE_S) == 0
+    finally:
+        player.kill()
+        player.wait()
+        os.close(master)
+        samples.chmod(0o755)
+    assert sorted(os.listdir(samples)) == before
+    assert "nonblocking.db" in before
 
 
 def test_only_what_is_declared_is_needed_to_run(installed: Path, tmp_path: Path) -> None:

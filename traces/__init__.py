@@ -7,6 +7,7 @@ recorded, not how it is shown.
 from __future__ import annotations
 
 from .histogram import histogram_bin, histogram_quantile, histogram_value
+from .references import called, sample_names, split_reference
 from .store import (
     FORMAT_VERSION,
     Run,
@@ -15,7 +16,6 @@ from .store import (
     create_trace,
     named_queries,
     open_trace,
-    split_reference,
 )
 
 __all__ = [
@@ -23,11 +23,13 @@ __all__ = [
     "Run",
     "Trace",
     "TraceError",
+    "called",
     "create_trace",
     "histogram_bin",
     "histogram_quantile",
     "histogram_value",
     "named_queries",
     "open_trace",
+    "sample_names",
     "split_reference",
 ]

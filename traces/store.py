@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 APPLICATION_ID = 0x534B524C  # "SKRL", shown by file(1) and PRAGMA application_id
 _HEADER = b"SQLite format 3\x00"
+SAMPLES = Path(__file__).parent / "samples"
+"""Where the traces are that come with sockreel. They are only read."""
 
 
 class TraceError(SockreelError):
@@ -151,19 +153,6 @@ def translated_errors(path: Path) -> Iterator[None]:
         raise TraceError(f"{path} is damaged or cut short ({error}); `sockreel check` says how far it is whole") from error
 
 
-def split_reference(reference: str) -> tuple[Path, str | None]:
-    """Split FILE, FILE#LABEL or FILE#ID. A file whose own name holds a # is found first.
-
-    Returns:
-        The path, and the selector or None.
-    """
-    # Not Path.exists, which raises for names that are too long or may not be looked at.
-    if "#" not in reference or os.path.exists(reference):
-        return Path(reference), None
-    file, _, selector = reference.rpartition("#")
-    return Path(file), selector or None
-
-
 def open_trace(path: str | os.PathLike[str]) -> Trace:
     """Open a trace for reading; never writes to it, and never creates it.
 
@@ -208,6 +197,8 @@ def create_trace(path: str | os.PathLike[str], existing: Literal["refuse", "appe
     import sqlite_utils
 
     path = Path(path)
+    if path.absolute().parent == SAMPLES:
+        raise TraceError(f"{path.name} came with sockreel and is only read: copy {path.absolute()} and write to the copy")
     is_new = not (path.exists() and existing == "append")
     if is_new:
         _create_empty(path, replace=existing == "replace")
