@@ -181,7 +181,7 @@ def test_a_sample_is_never_written_to(sockreel: CommandLine) -> None:
     before = (SAMPLES / "blocking.db").read_bytes()
     for existing in ("append", "replace"):
         with pytest.raises(TraceError, match="only read: copy"):
-            create_trace(SAMPLES / "blocking.db", existing)  # type: ignore[arg-type]
+            create_trace(SAMPLES / "blocking.db", existing)
     refused = sockreel("record", "--append", "-o", SAMPLES / "blocking.db", "--", sys.executable, "-c", "")
     assert refused.status != 0
     assert "only read: copy" in refused.err

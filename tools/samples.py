@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockreel.errors import SockreelError
-from sockreel.recorder.isolation import enter
-from sockreel.recorder.launch import Command
+from sockreel.recorder.launching.isolation import enter
+from sockreel.recorder.launching.launch import Command
 from sockreel.recorder.models import SERVERS, why_not
 from sockreel.recorder.session import Settings, record
-from sockreel.recorder.workload import load_workload
+from sockreel.recorder.workloads.workload import load_workload
 from sockreel.traces import open_trace
 from sockreel.traces.checking import check_trace
 from sockreel.traces.shipping import make_shippable
