@@ -6,6 +6,7 @@ neither is known it says nothing. Draws nothing.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from ..traces import Run, Trace
@@ -18,30 +19,67 @@ _AROUND = 2**32
 def load_queues(trace: Trace, run: Run, sockets: Iterable[int]) -> dict[int, tuple[Level, ...]]:
     """Return the levels of those of some sockets of which it is known what came to them.
 
-    Raises:
-        TraceError: the trace is damaged.
-    """
-    known = {row["socket_id"] for row in trace.named("queue_sockets", run=run.id)}
-    found = {id_: load_queue(trace, run, id_) for id_ in sockets if id_ in known}
-    return {id_: told for id_, told in found.items() if told}
-
-
-def load_queue(trace: Trace, run: Run, socket_id: int) -> tuple[Level, ...]:
-    """Return the levels of a socket's receive buffer over time, () where nobody saw what came.
+    Copies of a socket (inherited by a child, duplicated) have one buffer in the kernel: what any of them reads is gone for all.
 
     Raises:
         TraceError: the trace is damaged.
     """
-    arrivals = fresh((row["at_ns"], row["seq"], row["bytes"])
-                     for row in trace.named("queue_packets", run=run.id, socket=socket_id, start=0, end=_EVER_NS))
-    source = "packet"
-    if not arrivals:
-        arrivals = [(row["at_ns"], row["bytes"]) for row in trace.named("queue_sends", run=run.id, socket=socket_id)]
-        source = "sender"
-    if not arrivals:
-        return ()
-    reads = [(row["at_ns"], row["bytes"]) for row in trace.named("queue_reads", run=run.id, socket=socket_id)]
-    return levels(arrivals, reads, source)
+    ends = _Ends(trace, run)
+    roots = {id_: ends.root(id_) for id_ in sockets}
+    wanted = set(roots.values())
+    packets: dict[int, list[tuple[int, int | None, int]]] = {}
+    for row in trace.named("queue_packets", run=run.id):
+        root = ends.reached(row["source"], row["destination"], row["at_ns"])
+        if root in wanted:
+            packets.setdefault(root, []).append((row["at_ns"], row["seq"], row["bytes"]))
+    sends: dict[int, list[tuple[int, int]]] = {}
+    for row in trace.named("queue_sends", run=run.id):
+        root = ends.root(row["socket_id"])
+        if root in wanted and root not in packets:
+            sends.setdefault(root, []).append((row["at_ns"], row["bytes"]))
+    known = {root: (fresh(came), "packet") for root, came in packets.items()}
+    known.update((root, (came, "sender")) for root, came in sends.items())
+    if not known:
+        return {}
+    reads: dict[int, list[tuple[int, int]]] = {}
+    for row in trace.named("queue_reads", run=run.id):
+        reads.setdefault(ends.root(row["socket_id"]), []).append((row["at_ns"], row["bytes"]))
+    told = {root: levels(came, reads.get(root, ()), source) for root, (came, source) in known.items()}
+    return {id_: told[root] for id_, root in roots.items() if root in told}
+
+
+class _Ends:
+    """The sockets of a run by their two addresses, copies taken together under the first of them."""
+
+    def __init__(self, trace: Trace, run: Run) -> None:
+        rows = trace.named("queue_ends", run=run.id)
+        ours = {int(row["id"]) for row in rows}
+        self._origins: dict[int, int] = {row["id"]: row["origin_id"] for row in rows if row["origin_id"] in ours}
+        lives: dict[tuple[str, str | None], dict[int, int]] = {}
+        for row in rows:
+            if row["local"]:
+                closed_ns = _EVER_NS if row["closed_ns"] is None else row["closed_ns"]
+                own = lives.setdefault((row["local"], row["peer"]), {})
+                root = self.root(row["id"])
+                own[root] = max(closed_ns, own.get(root, 0))
+        self._lives = {ends: sorted((closed_ns, root) for root, closed_ns in own.items()) for ends, own in lives.items()}
+
+    def root(self, socket_id: int) -> int:
+        """Return the first of the copies of a socket."""
+        seen = {socket_id}
+        while (origin := self._origins.get(socket_id, socket_id)) not in seen:
+            socket_id = origin
+            seen.add(origin)
+        return socket_id
+
+    def reached(self, source: str, destination: str, at_ns: int) -> int | None:
+        """Return the socket that a packet reached: of several with the same addresses, one after the other, that which was not closed."""
+        port = destination.rpartition(":")[2]
+        places = ((destination, source), (destination, None), (f"0.0.0.0:{port}", None), (f"[::]:{port}", None))
+        lives = next((found for place in places if (found := self._lives.get(place))), None)
+        if lives is None:
+            return None
+        return lives[min(bisect_left(lives, (at_ns, 0)), len(lives) - 1)][1]
 
 
 def fresh(segments: Iterable[tuple[int, int | None, int]]) -> list[tuple[int, int]]:

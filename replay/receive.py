@@ -13,7 +13,7 @@ from typing import Any
 
 from ..traces import Run, Trace
 from .finding import ReplayError
-from .queue import filled_ns, load_queue
+from .queue import filled_ns, load_queues
 from .reading import Reader, damaged
 from .story import socket_name
 from .values import Delivery, Level, Span, Window
@@ -212,7 +212,8 @@ class _Gathering:
         signal = self._signal()
         armed = self._one("figure_armed") if signal is not None else None
         moved = self.reader.payloads([call.call_id]).get(call.call_id)
-        queue = load_queue(self.search.trace, self.search.run, call.socket_id) if call.socket_id is not None else ()
+        socket_id = call.socket_id or 0
+        queue = load_queues(self.search.trace, self.search.run, (socket_id,)).get(socket_id, ())
         exchanges, _ = self.reader.exchanges(requests=False)
         owner = next((found.client for found in exchanges if found.socket_id == call.socket_id), None)
         source = raw["ready_source"] if call.ready_ns is not None else None

@@ -149,7 +149,7 @@ class Player(App[None]):
             for name, painter in (("stage", panes.stage_pane), ("source", panes.source_pane), ("log", panes.log_pane)):
                 yield pane(name, painter)
             yield pane("sentence", panes.sentence_pane)
-            yield pane("line", lambda view, width, _: Text(panes.counters(view)[:width]))
+            yield pane("line", lambda view, width, _: Text(panes.one_line(panes.counters(view), width)))
             return
         with Horizontal(classes="upper"):
             yield pane("source", panes.source_pane)
@@ -200,8 +200,8 @@ class Player(App[None]):
         if self.note:
             parts.append(self.note)
         elif len(deck.reels) == 1:
-            parts.append(panes.counters(self.view(0)))
-        return " · ".join(parts)
+            parts += panes.counters(self.view(0))
+        return panes.one_line(parts, self.size.width)
 
     def tick(self) -> None:
         """Let time go on by what the clock says."""

@@ -50,7 +50,7 @@ class Reel:
 
     def current(self) -> int | None:
         """Return the step that is told: one that has begun and not ended, else the last that ended; None before the first."""
-        begun = [place for place in self.play.line.open_at(self.head) if self.play.line.starts[place] <= self.head.at_ns]
+        begun = self.play.line.open_at(self.head)
         ended_ns = self.play.line.ends[self.head.position - 1] if self.head.position else -1
         later = [place for place in begun if self.play.line.starts[place] >= ended_ns]
         if later and self.head.at_ns > ended_ns:

@@ -14,13 +14,15 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from ..language import Language, wrapped
-from ..telling import called_words, tell_call, tell_entry
+from ..telling import called_words, message, tell_call, tell_entry
 from ..values import Span
 from ..words import brief, duration, fit, moment, percent, short_count, size, visible, visible_bytes
+from .crowd import ClientState
 from .deck import Deck, Reel
-from .state import ClientState, SocketState, State
+from .state import SocketState, State
 
 QUIET, STRONG, HERE = "dim", "bold", "reverse"
+_QUEUE_SOURCES = {"packet": message("packets"), "sender": message("its sender"), "client": message("the client")}
 STYLES = {"blocked": "red", "fruitless": "yellow", "moved": "green", "other": "", "fails": "bold red"}
 
 
@@ -173,24 +175,29 @@ def _came(view: View, call: Span) -> str:
 
 def _queues(view: View, width: int) -> Iterator[tuple[str, str]]:
     """Yield a line for every queue that holds something, then for those that are watched and empty."""
-    say = view.language.say
-    waiting = [client for client in view.state.clients if client.connected and not client.accepted]
-    for socket in view.state.open_sockets:
-        if socket.backlog:
-            names = ", ".join(client.name for client in waiting)
-            words = say("accept queue: {n} ({names})", n=socket.backlog, names=brief(names, 40))
-            yield f"{words} {'●' * min(socket.backlog, 20)}", "magenta"
-    for client in waiting:
-        unread = client.sent_bytes
+    say, play, at_ns = view.language.say, view.reel.play, view.state.head.at_ns
+    waiting: list[str] = []
+    for id_ in play.crowd.listeners:
+        count = play.crowd.backlog(id_, at_ns)
+        if count:
+            names = play.crowd.in_backlog(id_, at_ns, 12)
+            waiting += names
+            words = say("accept queue: {n} ({names})", n=count, names=brief(", ".join(names), 40))
+            yield f"{words} {'●' * min(count, 20)}", "magenta"
+    for name in waiting:
+        unread = play.crowd.client(name, at_ns).sent_bytes
         if unread:
-            yield _bar(say("{name} has sent {size}, unread", name=brief(client.name, 16), size=size(unread)), unread, width), "magenta"
-    for socket in view.state.open_sockets:
-        if socket.queued_bytes:
-            words = say("{name}: {size} in the queue", name=socket.name, size=size(socket.queued_bytes))
-            yield _bar(words, socket.queued_bytes, width), "cyan"
-    for socket in view.state.open_sockets:
-        if socket.queued_bytes == 0:
-            yield say("{name}: queue empty", name=socket.name), QUIET
+            yield _bar(say("{name} has sent {size}, unread", name=brief(name, 16), size=size(unread)), unread, width), "magenta"
+    empty = []
+    for id_, queued, by in view.state.queues():
+        name = play.cast.short.get(id_, "")
+        if queued:
+            words = say("{name}: {size} in the queue", name=name, size=size(queued))
+            yield _bar(f"{words} {say('(by {source})', source=say(_QUEUE_SOURCES[by]))}", queued, width), "cyan"
+        else:
+            empty.append(name)
+    for name in empty:
+        yield say("{name}: queue empty", name=name), QUIET
 
 
 def _bar(words: str, count: int, width: int) -> str:
@@ -205,10 +212,9 @@ def sockets_pane(view: View, width: int, height: int) -> Text:
     name_width = max(10, width - sum(columns) - len(columns))
     header = "".join(f" {fit_right(word, column)}" for word, column in zip(
         (say("calls"), say("no use"), say("in"), say("out")), columns, strict=True))
-    lines = [title(say("sockets"), width, say("{n} open", n=len(view.state.open_sockets))), Text(" " * name_width + header, QUIET)]
+    lines = [title(say("sockets"), width, say("{n} open", n=len(view.state.open_ids))), Text(" " * name_width + header, QUIET)]
     room = max(0, height - len(lines))
-    ordered = sorted(view.state.sockets, key=lambda socket: (not socket.open, -(socket.last_position or 0)))
-    for socket in sorted(ordered[:room], key=lambda socket: (not socket.open, socket.id)):
+    for socket in view.state.lately(room):
         lines.append(_socket_line(socket, span is not None and span.socket_id == socket.id, name_width, columns))
     return joined(lines, width, height)
 
@@ -230,18 +236,14 @@ def clients_pane(view: View, width: int, height: int) -> Text:
     say = view.language.say
     lines = [title(say("clients"), width)]
     room = max(0, height - 1)
-    if not view.state.clients:
-        others = [socket for socket in view.state.sockets if socket.role in ("accepted", "connected", "pair", "datagram")]
-        lines += [Text(fit(f"{socket.name}: {_said(view, socket)}", width)) for socket in others[-room:]] if room else []
-    by_id = {socket.id: socket for socket in view.state.sockets}
-    clients = view.state.clients
-    if len(clients) > room:  # those who wait first, longest first
-        clients = tuple(sorted(clients, key=lambda client: (
-            client.waiting_since_ns is None, client.waiting_since_ns or 0, not client.connected)))
-    for client in clients[:room]:
-        socket = by_id.get(client.socket_id or 0)
+    play, head = view.reel.play, view.state.head
+    if not play.crowd.clients:
+        others = [socket for socket in view.state.lately(4 * room) if socket.role in ("accepted", "connected", "pair", "datagram")]
+        lines += [Text(fit(f"{socket.name}: {_said(view, socket.id)}", width)) for socket in others[-room:]] if room else []
+    for client in play.crowd.first(head.at_ns, room):
+        here = client.socket_id is not None and client.accepted
         words, style = _client_words(view, client)
-        said = f"  {_said(view, socket)}" if socket else ""
+        said = f"  {_said(view, client.socket_id)}" if here and client.socket_id else ""
         lines.append(Text.assemble((f"{brief(client.name, 16)}: ", STRONG), (words, style), said))
     return joined(lines, width, height)
 
@@ -259,10 +261,10 @@ def _client_words(view: View, client: ClientState) -> tuple[str, str]:
     return say("{counts} answered", counts=counts) if client.asked else say("connected, silent"), ""
 
 
-def _said(view: View, socket: SocketState) -> str:
+def _said(view: View, socket_id: int) -> str:
     """Return what was last heard from a socket and said to it."""
     play, position = view.reel.play, view.state.head.position
-    track = play.line.sockets.get(socket.id)
+    track = play.line.sockets.get(socket_id)
     parts = []
     for which, arrow in ((0, "→"), (1, "←")):
         place = track.moved.last_before(position, which) if track else None
@@ -337,15 +339,24 @@ def sentence_pane(view: View, width: int, height: int) -> Text:
     return joined([Text(line) for line in wrapped(sentence(view), width)], width, height)
 
 
-def counters(view: View) -> str:
-    """Return the counters in one line."""
+def counters(view: View) -> list[str]:
+    """Return the counters, the most telling first."""
     say, state = view.language.say, view.state
-    parts = [say("{n} calls, {fruitless} for nothing", n=f"{state.calls:,}", fruitless=f"{state.fruitless:,}")]
+    parts = [say("{n} calls, {fruitless} for nothing", n=f"{state.calls:,}", fruitless=f"{state.fruitless:,}"),
+             say("{received} in, {sent} out", received=size(state.received_bytes), sent=size(state.sent_bytes))]
     if state.cpu_ns is not None:
         share = percent(min(1.0, state.cpu_ns / state.head.at_ns)) if state.head.at_ns else "-"
         parts.append(say("CPU {time} ({share})", time=duration(state.cpu_ns), share=share))
-    parts.append(say("{received} in, {sent} out", received=size(state.received_bytes), sent=size(state.sent_bytes)))
-    return " · ".join(parts)
+    return parts
+
+
+def one_line(parts: Sequence[str], width: int) -> str:
+    """Return as many of some parts as have room in one line, none of them cut but the first."""
+    line = fit(parts[0], width).rstrip() if parts else ""
+    for part in parts[1:]:
+        longer = f"{line} · {part}"
+        line = longer if cell_len(longer) <= width else line
+    return line
 
 
 def run_line(view: View, width: int, several: bool) -> Text:

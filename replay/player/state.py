@@ -6,27 +6,31 @@ moment is reached, it shows the same. Owns what a state holds. Knows nothing of 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from heapq import nsmallest
+from typing import NamedTuple
 
 from ..cast import Cast, load_cast
 from ..language import Language
 from ..listing import Entry, shape_of_fold
+from ..queue import load_queues
 from ..reading import Reader
 from ..values import Exchange, Span
+from .crowd import ClientState, Crowd
 from .timeline import Playhead, Timeline, load_timeline
 
 
-@dataclass(frozen=True, slots=True)
-class SocketState:
+class SocketState(NamedTuple):
     """One socket at a moment.
 
     Args:
-        queued_bytes: that its client had sent by then and the program had not read; None where no client was watched.
+        queued_bytes: that had come to it by then and the program had not read; None where nobody saw what came.
+        queued_by: how that is known: packet (captured), sender (a recorded peer), client (the workload); None: it is not.
         backlog: of a listener: clients that had connected and were not yet taken up; None where no client was watched.
         last_position: the step that was the last one on it; None before the first.
     """
@@ -41,29 +45,17 @@ class SocketState:
     received_bytes: int
     sent_bytes: int
     queued_bytes: int | None
+    queued_by: str | None
     backlog: int | None
     last_position: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ClientState:
-    """One client at a moment, as the workload saw it: what it asked and got, and since when it waits (ns); None: it does not."""
-
-    name: str
-    socket_id: int | None
-    connected: bool
-    accepted: bool
-    asked: int
-    answered: int
-    waiting_since_ns: int | None
-    failed: str | None
-    sent_bytes: int
-    answered_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
-    """A run at a moment: counters count what had come to an end by then; `cpu_ns` is None where nobody looked."""
+    """A run at a moment: counters count what had come to an end by then; `cpu_ns` is None where nobody looked.
+
+    Of thousands of sockets and clients only those are reckoned that somebody asks for.
+    """
 
     head: Playhead
     calls: int
@@ -71,14 +63,50 @@ class State:
     received_bytes: int
     sent_bytes: int
     cpu_ns: int | None
-    sockets: tuple[SocketState, ...]
-    clients: tuple[ClientState, ...]
     in_progress: tuple[int, ...]
+    open_ids: tuple[int, ...]
+    play: Play = field(repr=False, compare=False)
+
+    @property
+    def sockets(self) -> tuple[SocketState, ...]:
+        """All that had been opened, oldest first."""
+        return tuple(self.play.socket(id_, self.head) for id_, opened_ns, _, _ in self.play.lives if opened_ns <= self.head.at_ns)
 
     @property
     def open_sockets(self) -> tuple[SocketState, ...]:
         """Those that were open."""
-        return tuple(socket for socket in self.sockets if socket.open)
+        return tuple(self.play.socket(id_, self.head) for id_ in self.open_ids)
+
+    @property
+    def clients(self) -> tuple[ClientState, ...]:
+        """All clients of the workload."""
+        return tuple(self.play.crowd.client(name, self.head.at_ns) for name in self.play.crowd.clients)
+
+    def lately(self, most: int) -> list[SocketState]:
+        """Return so many sockets, open ones first, of these those that were used last; the oldest first."""
+        at_ns, position = self.head.at_ns, self.head.position
+
+        def last(life: Life) -> tuple[bool, int]:
+            _, _, closed_ns, positions = life
+            before = bisect_left(positions, position)
+            return closed_ns <= at_ns, -(positions[before - 1] if before else 0)
+
+        here = (life for life in self.play.lives if life[1] <= at_ns)
+        chosen = sorted(nsmallest(most, here, key=last), key=lambda life: (life[2] <= at_ns, life[0]))
+        return [self.play.socket(life[0], self.head) for life in chosen]
+
+    def queues(self) -> Iterator[tuple[int, int, str]]:
+        """Yield the open sockets of which it is known what lies unread: id, bytes, how that is known."""
+        for id_ in self.open_ids:
+            queued, by = self.play.queued(id_, self.head)
+            if queued is not None and by is not None:
+                yield id_, queued, by
+
+
+Life = tuple[int, int, int, "array[int]"]
+"""A socket: its id, when it was opened and closed (ns), the positions of its steps."""
+_NEVER_NS = 2**62
+_NO_POSITIONS = array("I")
 
 
 class Play:
@@ -86,26 +114,28 @@ class Play:
 
     Args:
         reader: its trace stays open as long as this is used.
+        payloads: whether what calls moved may be shown.
 
     `answers` are the moments (ns) at which exchanges ended, in order; `answered` whose they were: client and number.
     """
 
-    def __init__(self, reader: Reader, language: Language) -> None:
+    def __init__(self, reader: Reader, language: Language, payloads: bool = True) -> None:
         self.reader = reader
+        self.payloads = payloads
         self.line: Timeline = load_timeline(reader)
         self.cast: Cast = load_cast(reader, language)
         self.exchanges = self.cast.exchanges
+        self.crowd = Crowd(self.exchanges, reader.sockets)
         ends = _ends(self.exchanges)
         self.answers = tuple(at_ns for at_ns, _, _ in ends)
         self.answered = tuple((client, n) for _, client, n in ends)
         self.answer_ns = {(client, n): at_ns for at_ns, client, n in ends}
-        self._by_client: dict[str, list[Exchange]] = {}
-        self._sent: dict[int, list[tuple[int, int]]] = {}
-        for exchange in self.exchanges:
-            self._by_client.setdefault(exchange.client, []).append(exchange)
-            if exchange.socket_id is not None and exchange.sent_ns is not None:
-                self._sent.setdefault(exchange.socket_id, []).append((exchange.sent_ns, exchange.sent_bytes))
-        self._watched = {exchange.socket_id for exchange in self.exchanges if exchange.socket_id is not None}
+        self.lives: list[Life] = [
+            (id_, row["opened_ns"] or 0, _NEVER_NS if row["closed_ns"] is None else row["closed_ns"],
+             self.line.sockets[id_].positions if id_ in self.line.sockets else _NO_POSITIONS) for id_, row in reader.sockets.items()]
+        told = load_queues(reader.trace, reader.run, reader.sockets)
+        self._levels = {id_: (array("q", (level.at_ns for level in own)), array("q", (level.queued_bytes for level in own)), own[0].source)
+                        for id_, own in told.items()}
         self._cpu = [points for points, _, _ in reader.cpu_points()]
         self.span = lru_cache(maxsize=4096)(self._span)
         self.entry = lru_cache(maxsize=512)(self._entry)
@@ -114,56 +144,39 @@ class Play:
 
     def state(self, head: Playhead) -> State:
         """Return how things stood at a moment."""
-        line = self.line
+        line, at_ns = self.line, head.at_ns
         whole = line.whole.moved
-        backlogs = self._backlogs(head.at_ns)
-        sockets = tuple(self._socket(id_, row, head, backlogs) for id_, row in self.reader.sockets.items()
-                        if (row["opened_ns"] or 0) <= head.at_ns)
         return State(
             head, line.calls(head.position), line.fruitless(head.position), whole.up_to(head.position), whole.up_to(head.position, 1),
-            self.cpu_ns(head.at_ns), sockets, tuple(self._client(name, own, head.at_ns) for name, own in self._by_client.items()),
-            tuple(line.open_at(head)))
+            self.cpu_ns(at_ns), tuple(line.open_at(head)),
+            tuple(id_ for id_, opened_ns, closed_ns, _ in self.lives if opened_ns <= at_ns < closed_ns), self)
 
-    def _socket(self, id_: int, row: Any, head: Playhead, backlogs: Counter[int | None]) -> SocketState:
-        track = self.line.sockets.get(id_)
+    def socket(self, id_: int, head: Playhead) -> SocketState:
+        """Return how things stood with a socket."""
+        row, track, position = self.reader.sockets[id_], self.line.sockets.get(id_), head.position
         closed = row["closed_ns"] is not None and row["closed_ns"] <= head.at_ns
-        received = track.moved.up_to(head.position) if track else 0
-        queued = None
-        if id_ in self._watched:
-            sent = sum(size for at_ns, size in self._sent.get(id_, ()) if at_ns <= head.at_ns)
-            queued = 0 if closed else max(0, sent - received)
-        listener = row["role"] == "listener"
+        queued, by = self.queued(id_, head)
+        watched = row["role"] == "listener" and bool(self.exchanges)
         return SocketState(
             id_, self.cast.short.get(id_, f"socket {id_}"), str(row["role"] or row["kind"] or "other"), not closed, closed,
-            track.calls(head.position) if track else 0, track.fruitless(head.position) if track else 0, received,
-            track.moved.up_to(head.position, 1) if track else 0, queued,
-            backlogs[id_] if listener and self.exchanges else None, track.last_before(head.position) if track else None)
+            track.calls(position) if track else 0, track.fruitless(position) if track else 0,
+            track.moved.up_to(position) if track else 0, track.moved.up_to(position, 1) if track else 0, queued, by,
+            self.crowd.backlog(id_, head.at_ns) if watched else None, track.last_before(position) if track else None)
 
-    def _backlogs(self, at_ns: int) -> Counter[int | None]:
-        """Return how many clients wait at each listener: connected, and not yet taken up."""
-        listeners = [id_ for id_, row in self.reader.sockets.items() if row["role"] == "listener"]
-        waiting: dict[tuple[str, int | None], int | None] = {}
-        for exchange in self.exchanges:
-            row = self.reader.sockets.get(exchange.socket_id or 0)
-            if exchange.connected_ns is None or exchange.connected_ns > at_ns or (row is not None and (row["opened_ns"] or 0) <= at_ns):
-                continue
-            parent = row["parent_id"] if row is not None else None
-            waiting[exchange.client, exchange.connected_ns] = parent or (listeners[0] if len(listeners) == 1 else None)
-        return Counter(waiting.values())
-
-    def _client(self, name: str, own: Sequence[Exchange], at_ns: int) -> ClientState:
-        begun = [exchange for exchange in own if exchange.connected_ns is not None and exchange.connected_ns <= at_ns]
-        asked = [exchange for exchange in own if exchange.sent_ns is not None and exchange.sent_ns <= at_ns]
-        answered = [exchange for exchange in asked if exchange.answered_ns is not None and exchange.answered_ns <= at_ns]
-        open_ = [exchange for exchange in asked if exchange.answered_ns is None or exchange.answered_ns > at_ns]
-        current = (asked or begun or list(own))[-1]
-        row = self.reader.sockets.get(current.socket_id or 0)
-        gone = row is not None and row["closed_ns"] is not None and row["closed_ns"] <= at_ns
-        failed = next((exchange.result for exchange in open_ if exchange.answered_ns is None and gone), None)
-        return ClientState(
-            name, current.socket_id, bool(begun), row is not None and (row["opened_ns"] or 0) <= at_ns, len(asked), len(answered),
-            min((exchange.sent_ns or 0 for exchange in open_), default=None) if not failed else None, failed,
-            sum(exchange.sent_bytes for exchange in asked), sum(exchange.answered_bytes for exchange in answered))
+    def queued(self, id_: int, head: Playhead) -> tuple[int | None, str | None]:
+        """Return how many bytes had come to a socket and were not read, and how that is known: best by captured packets."""
+        closed_ns = self.reader.sockets[id_]["closed_ns"]
+        closed = closed_ns is not None and closed_ns <= head.at_ns
+        levels = self._levels.get(id_)
+        if levels is not None:
+            at = bisect_right(levels[0], head.at_ns)
+            return (levels[1][at - 1] if at and not closed else 0), levels[2]
+        sent = self.crowd.sent_to(id_, head.at_ns)
+        if sent is None:
+            return None, None
+        track = self.line.sockets.get(id_)
+        received = track.moved.up_to(head.position) if track else 0
+        return (0 if closed else max(0, sent - received)), "client"
 
     def cpu_ns(self, at_ns: int) -> int | None:
         """Return the CPU time of all processes up to a moment, between two samples in proportion."""
@@ -177,7 +190,8 @@ class Play:
 
     def _payload(self, position: int) -> tuple[int, bytes] | None:
         """Return the first bytes that a step moved: size, data; None where the trace does not hold them."""
-        return self.reader.payloads([self.line.ids[position]]).get(self.line.ids[position])
+        id_ = self.line.ids[position]
+        return self.reader.payloads([id_]).get(id_) if self.payloads else None
 
     def _span(self, position: int) -> Span:
         """Return the step at a position as a call; a fold as if it were one."""
@@ -198,7 +212,7 @@ class Play:
             if line.ids[position] < 0:
                 fold = line.folds[-line.ids[position] - 1]
                 what[fold.operation, fold.socket_id] += fold.calls - 1
-        moved = self.reader.payloads([spans[0].call_id]).get(spans[0].call_id) if calls == 1 and spans[0].bytes else None
+        moved = self.payload(first) if calls == 1 and spans[0].bytes else None
         size, data = moved or (None, None)
         ordered = tuple((operation, socket, count) for (operation, socket), count in what.most_common())
         return Entry(spans[0], spans[1], calls, 0, ordered, size, data)

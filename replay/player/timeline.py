@@ -10,6 +10,7 @@ so that whatever is asked of a position is a search by halves. Knows nothing of 
 | fruitful | step that is not fruitless | its position |
 | positions | step of a socket, of a thread | its position |
 | sums | step that moved bytes, or fold | its position, and the sums up to it |
+| least | block of 64 steps, of 64 blocks, ... | the least start in it |
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from typing import NamedTuple
 
 from ..reading import Fold, Reader, damaged
 from ..values import Window
+
+_BLOCK = 64
+"""So many steps share one least start."""
 
 
 class Signature(NamedTuple):
@@ -111,6 +115,7 @@ class Timeline:
         self.whole = Track()
         self.sockets: dict[int, Track] = {}
         self.threads: dict[int, Track] = {}
+        self._least: list[array[int]] = []
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -183,12 +188,25 @@ class Timeline:
         return next((place for place in places if kinds[place] in chosen), None)
 
     def open_at(self, head: Playhead) -> list[int]:
-        """Return the positions of steps that have begun and not come to an end, at most a few per thread and socket."""
-        found: set[int] = set()
-        for track in (*self.threads.values(), *self.sockets.values()):
-            at = bisect_left(track.positions, head.position)
-            found.update(place for place in track.positions[at : at + 2] if self.starts[place] <= head.at_ns)
-        return sorted(found)
+        """Return the positions of all steps that have begun and not come to an end."""
+        return self._begun(head.position, len(self), head.at_ns, len(self._least) - 1)
+
+    def _begun(self, first: int, behind: int, at_ns: int, level: int) -> list[int]:
+        """Return the positions in [first, behind) of steps that have begun by a moment, skipping blocks in which none has."""
+        values = self._least[level] if level >= 0 else self.starts
+        width = _BLOCK ** (level + 1)
+        places = [place for place in range(first // width, -(-behind // width)) if values[place] <= at_ns]
+        if level < 0:
+            return places
+        return [found for place in places
+                for found in self._begun(max(first, place * width), min(behind, (place + 1) * width), at_ns, level - 1)]
+
+    def index_starts(self) -> None:
+        """Note the least start of every block of steps, of every block of blocks, and so on: `open_at` needs it."""
+        values = self.starts
+        while len(values) > _BLOCK:
+            values = array("q", (min(values[at : at + _BLOCK]) for at in range(0, len(values), _BLOCK)))
+            self._least.append(values)
 
 
 def load_timeline(reader: Reader) -> Timeline:
@@ -224,6 +242,7 @@ class _Builder:
                     old = getattr(holder, name)
                     setattr(holder, name, array(old.typecode, map(old.__getitem__, order_by_end)))
         self._index()
+        line.index_starts()
         return line
 
     def _number(self, signature: Signature) -> int:

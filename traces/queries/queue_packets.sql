@@ -1,6 +1,4 @@
--- Segments and datagrams with data that came to a socket, as captured.
-SELECT CAST(p.at_ns AS INTEGER) AS at_ns, CAST(p.seq AS INTEGER) AS seq, CAST(p.payload_bytes AS INTEGER) AS bytes
-FROM packets p JOIN sockets s ON s.id = :socket
-WHERE p.run_id = :run AND p.payload_bytes > 0 AND p.destination = s.local AND (s.peer IS NULL OR p.source = s.peer)
-  AND p.at_ns BETWEEN :start AND :end
-ORDER BY p.at_ns, p.id;
+-- Segments and datagrams with data, as captured.
+SELECT CAST(at_ns AS INTEGER) AS at_ns, CAST(source AS TEXT) AS source, CAST(destination AS TEXT) AS destination, CAST(seq AS INTEGER) AS seq,
+  CAST(payload_bytes AS INTEGER) AS bytes
+FROM packets WHERE run_id = :run AND payload_bytes > 0 ORDER BY at_ns, id;

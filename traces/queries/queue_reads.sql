@@ -1,6 +1,6 @@
--- Reads that took bytes out of a socket's buffer. MSG_PEEK is 2: it takes none.
-SELECT CAST(c.started_ns + c.duration_ns AS INTEGER) AS at_ns, CAST(c.result AS INTEGER) AS bytes, CAST(c.asked AS INTEGER) AS asked
+-- Reads that took bytes out of the buffers of sockets. MSG_PEEK is 2: it takes none.
+SELECT c.socket_id, CAST(c.started_ns + c.duration_ns AS INTEGER) AS at_ns, CAST(c.result AS INTEGER) AS bytes
 FROM calls c JOIN operations o ON o.id = c.operation_id
-WHERE c.run_id = :run AND c.socket_id = :socket AND c.result > 0 AND c.duration_ns IS NOT NULL AND ifnull(c.flags, 0) & 2 = 0
+WHERE c.run_id = :run AND c.socket_id IS NOT NULL AND c.result > 0 AND c.duration_ns IS NOT NULL AND ifnull(c.flags, 0) & 2 = 0
   AND c.outcome_id = (SELECT id FROM outcomes WHERE name = 'ok') AND o.layer <> 'tls'
   AND (o.name LIKE 'recv%' OR o.name IN ('read', 'readv', 'ring_recv')) ORDER BY at_ns, c.id;
