@@ -9,7 +9,7 @@ import click
 from ._options import MOMENT, LookCommand, opened_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 END_OF_TIME_NS = 2**63 - 1
 
@@ -22,11 +22,12 @@ END_OF_TIME_NS = 2**63 - 1
 @click.option("--socket", type=int, metavar="ID", help="Only those of this socket.")
 @click.option("--packet", type=int, metavar="ID", help="Only this one.")
 @click.option("--dissect", is_flag=True, help="Show every field of each, as scapy reads it.")
+@click.option("--no-payload", is_flag=True, help="Only the headers of each.")
 @click.option("--lines", type=click.IntRange(1), default=100, show_default=True, help="At most so many packets.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a packet; frames in hexadecimal.")
 def command(
     reference: str, from_ns: int | None, to_ns: int | None, call: int | None, socket: int | None, packet: int | None, dissect: bool,
-    lines: int, as_json: bool,
+    no_payload: bool, lines: int, as_json: bool,
 ) -> None:
     """List the packets of a run, with the calls that sent or read each.
 
@@ -42,23 +43,33 @@ def command(
             "packets_listed", run=run.id, first=packet or 0, start=from_ns or 0, end=END_OF_TIME_NS if to_ns is None else to_ns, call=call,
             socket=socket, most=1 if packet is not None else lines + 1)
         rows = [row for row in rows if packet is None or row["id"] == packet]
+        shown_of = _headers if no_payload else _frame
         if as_json:
             from ._screen import print_json_rows
 
-            print_json_rows(_object(row) for row in rows[:lines])
+            print_json_rows(_object(row, shown_of) for row in rows[:lines])
             return
         if not rows:
             _say_why_none(run.packets_captured, run.name)
             return
-        _print(rows[:lines], dissect)
+        _print(rows[:lines], shown_of if dissect else None)
         if len(rows) > lines:
             click.echo(f"... and more: {lines:,} are shown; --lines N shows more")
 
 
-def _object(row: Any) -> dict[str, Any]:
+def _frame(row: Any) -> bytes:
+    return row["frame"] if isinstance(row["frame"], bytes) else b""
+
+
+def _headers(row: Any) -> bytes:
+    from ..recorder.capture.wire import headers_of
+
+    return headers_of(_frame(row))
+
+
+def _object(row: Any, shown_of: Callable[[Any], bytes]) -> dict[str, Any]:
     calls = [int(id_) for id_ in str(row["calls"]).split(",")] if row["calls"] else []
-    frame = row["frame"].hex() if isinstance(row["frame"], bytes) else None
-    return {**{key: row[key] for key in row.keys()}, "frame": frame, "calls": calls}  # noqa: SIM118 - a Row yields its values
+    return {**{key: row[key] for key in row.keys()}, "frame": shown_of(row).hex(), "calls": calls}  # noqa: SIM118 - a Row yields its values
 
 
 def _say_why_none(captured: int | None, name: str) -> None:
@@ -70,7 +81,7 @@ def _say_why_none(captured: int | None, name: str) -> None:
         click.echo("no such packet", err=True)
 
 
-def _print(rows: Sequence[Any], dissect: bool) -> None:
+def _print(rows: Sequence[Any], dissected_of: Callable[[Any], bytes] | None) -> None:
     from ..replay.words import moment, visible
     from ._screen import line
     from ._table import Column, print_table
@@ -81,7 +92,7 @@ def _print(rows: Sequence[Any], dissect: bool) -> None:
 
     columns = [Column("id", right=True), Column("at", right=True), Column("from", least=12), Column("to", least=12), Column("flags"),
                Column("bytes", right=True), Column("calls", least=6)]
-    if not dissect:
+    if dissected_of is None:
         print_table(columns, map(cells, rows))
         return
     from ..recorder.capture.dissecting import dissected
@@ -89,5 +100,5 @@ def _print(rows: Sequence[Any], dissect: bool) -> None:
     for row in rows:
         id_, at, source, destination, flags, size, calls = cells(row)
         line(f"packet {id_} at {at}: {source} to {destination}, {flags}, {size} bytes; calls {calls}", "bold")
-        for text in dissected(row["frame"] if isinstance(row["frame"], bytes) else b"").split("\n"):
+        for text in dissected(dissected_of(row)).split("\n"):
             line(f"  {visible(text)}")

@@ -22,11 +22,13 @@ FEW_LINES = 30
 @click.option("--operation", "operations", multiple=True, metavar="NAME", help="List only these operations, e.g. accept.")
 @click.option("--internal", is_flag=True, help="With the sockets that an event loop makes to wake itself (asyncio's self-pipe).")
 @click.option("--lines", type=click.IntRange(1), default=1_000, show_default=True, help="List at most so many lines.")
+@click.option("--no-payload", is_flag=True, help="Without the bytes that calls moved.")
 @look_options
 @click.option("--json", "as_json", is_flag=True, help="Print lanes, spans and exchanges as JSON.")
 def command(
     reference: str, from_ns: int | None, to_ns: int | None, sockets: Sequence[str], threads: Sequence[str], calls: bool, failed: bool,
-    operations: Sequence[str], internal: bool, lines: int, width: int | None, as_json: bool,
+    operations: Sequence[str], internal: bool, lines: int, no_payload: bool, width: int | None,
+    as_json: bool,
 ) -> None:
     """Draw a run as lanes over time.
 
@@ -59,7 +61,7 @@ def command(
         if listed or sum(sum(lane.calls) for lane in story.threads) <= 5_000:
             listing = load_listing(
                 trace, run, story.window, failed=failed, operations=operations or None, sockets=only_sockets, threads=only_threads,
-                lines=lines if listed else FEW_LINES + 1, internal=internal)
+                lines=lines if listed else FEW_LINES + 1, payloads=not no_payload, internal=internal)
             if not listed and not 0 < len(listing.entries) <= FEW_LINES:
                 listing = None
         put(render_show(story, listing, look, called(trace.path)))

@@ -58,14 +58,14 @@ class Screen:
 
 
 @contextmanager
-def reels(file: Path, *labels: str, spoken: Language = ENGLISH) -> Iterator[list[Reel]]:
+def reels(file: Path, *labels: str, spoken: Language = ENGLISH, payloads: bool = True) -> Iterator[list[Reel]]:
     """Open runs of the lecture."""
     with open_trace(file) as trace:
-        yield [Reel(Play(Reader(trace, trace.find_run(label)), spoken), label) for label in labels]
+        yield [Reel(Play(Reader(trace, trace.find_run(label)), spoken, payloads), label) for label in labels]
 
 
 def perform(file: Path, act: Act, *labels: str, size: tuple[int, int] = (80, 24), spoken: Language = ENGLISH,
-            clock: Callable[[], float] = lambda: 0.0) -> None:
+            clock: Callable[[], float] = lambda: 0.0, payloads: bool = True) -> None:
     """Run the player over runs of a file and let `act` press its keys."""
     async def performed(chosen: list[Reel]) -> None:
         player = Player(Deck(chosen), spoken, clock)
@@ -73,7 +73,7 @@ def perform(file: Path, act: Act, *labels: str, size: tuple[int, int] = (80, 24)
             await pilot.pause()
             await act(Screen(player, pilot))
 
-    with reels(file, *labels, spoken=spoken) as chosen:
+    with reels(file, *labels, spoken=spoken, payloads=payloads) as chosen:
         asyncio.run(performed(chosen))
 
 
