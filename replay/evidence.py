@@ -126,20 +126,41 @@ class _Gathering:
                 firsts[use.thread_id] = min(use.call_id, firsts.get(use.thread_id, use.call_id))
         for thread_id, first_id in firsts.items():
             rows = self._named("evidence_around", thread=thread_id, first=first_id, most=_SAMPLE)
+            folded = {row["first_ns"]: row for row in self._named("evidence_folds", thread=thread_id, most=_SAMPLE)}
             paused = total = 0
             before = None
             for row in rows:
                 fruitless = row["timeout_ns"] == 0 and self.outcomes.get(row["outcome_id"]) == "would_block"
                 if before is not None and fruitless:
-                    pause_ns = row["started_ns"] - before["started_ns"] - (before["duration_ns"] or 0)
+                    outside_ns, pause_ns = _between(before, row, folded)
                     total += row["started_ns"] - before["started_ns"]
                     if pause_ns >= SLEEP_NS:
-                        paused += pause_ns
+                        paused += outside_ns
                         slept.setdefault(thread_id, before["id"])
                 before = row if fruitless else None
             if 2 * paused < total or not total:
                 slept.pop(thread_id, None)
         return slept
+
+
+def is_folded_between(before: Any, row: Any) -> bool:
+    """Whether other calls, counted and not kept, lie between two rows of the query `evidence_around`."""
+    return row["folded_ns"] is not None and bool(row["folded_ns"] >= before["started_ns"])
+
+
+def _between(before: Any, row: Any, folded: Mapping[int, Any]) -> tuple[int, int]:
+    """Return how long a thread was outside of calls between two of them, and how long on end.
+
+    Args:
+        before, row: of the query `evidence_around`.
+        folded: the thread's folds, by their first moment. Of a fold only the mean is known: from one round of its kinds of calls
+            to the next.
+    """
+    if not is_folded_between(before, row):
+        pause_ns = row["started_ns"] - before["started_ns"] - (before["duration_ns"] or 0)
+        return pause_ns, pause_ns
+    fold = folded.get(row["folded_ns"])
+    return (fold["outside_ns"], fold["outside_ns"] * fold["kinds"] // fold["calls"]) if fold and fold["calls"] else (0, 0)
 
 
 def _is_internal(row: Any) -> bool:

@@ -40,7 +40,7 @@ class Shape:
         joined: calls that moved bytes on a connection, and those of which it is known in which packets.
     """
 
-    model: str | None
+    model: str
     exchanges: list[tuple[Any, ...]]
     overtaken: set[str]
     moves: set[tuple[str, str]]
@@ -65,7 +65,8 @@ def shape(path: Path) -> Shape:
     moved = [call for call in calls if call["operation"].startswith(MOVING) and call["outcome"] == "ok" and call["role"] == "accepted"]
     received = [call for call in moved if "recv" in call["operation"]]
     return Shape(
-        model=None if model is None else f"{model.model}, {model.variant}, {model.listener}",
+        # On a machine where others take most of the time, the pauses of a loop that only polls are those of one that sleeps.
+        model=f"{model.model}, {model.variant}, {model.listener}".replace(" with sleeps", ""),
         exchanges=sorted((row["client"], row["n"], row["sent_bytes"], row["answered_bytes"], row["result"]) for row in rows),
         overtaken=overtaken(rows), spins=folds["count"] > 0, packets_bytes=packets["bytes"],
         moves={(call["operation"], call["outcome"]) for call in calls if call["operation"].startswith(("accept", *MOVING))},
@@ -118,7 +119,8 @@ def test_a_sample_names_no_folder_and_no_machine(name: str) -> None:
 @pytest.mark.slow
 def test_a_recording_made_now_has_the_shape_of_the_samples(tmp_path: Path) -> None:
     """Models, clients served and overtaken, operations and outcomes, phases, packets and folds; not times."""
-    done = subprocess.run([sys.executable, ROOT / "tools" / "samples.py", "--to", tmp_path], capture_output=True, text=True)
+    command: list[str | Path] = [sys.executable, ROOT / "tools" / "samples.py", "--any-size", "--to", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 125:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr

@@ -67,11 +67,12 @@ def samples() -> dict[str, Sample]:
     return {sample.name: sample for sample in found}
 
 
-def make(sample: Sample, to: Path) -> int:
+def make(sample: Sample, to: Path, most_bytes: int = LARGEST_BYTES) -> int:
     """Record one sample, again where it came out too large.
 
     Args:
         to: the folder that gets it, in the place of what it had.
+        most_bytes: that it may have.
 
     Returns:
         Its size, in bytes.
@@ -83,10 +84,10 @@ def make(sample: Sample, to: Path) -> int:
         path = Path(folder) / f"{sample.name}.db"
         for _ in range(TRIES):
             _record(sample, path)
-            if path.stat().st_size <= LARGEST_BYTES:
+            if path.stat().st_size <= most_bytes:
                 (to / path.name).write_bytes(path.read_bytes())
                 return path.stat().st_size
-        raise SampleError(f"{sample.name} has {path.stat().st_size:,} bytes, more than {LARGEST_BYTES:,}: is this machine busy?")
+        raise SampleError(f"{sample.name} has {path.stat().st_size:,} bytes, more than {most_bytes:,}: is this machine busy?")
 
 
 def _record(sample: Sample, path: Path) -> None:
@@ -120,6 +121,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     parser.add_argument("--to", type=Path, default=SAMPLES, metavar="FOLDER", help="default: traces/samples")
+    parser.add_argument("--any-size", action="store_true", help="keep what this machine makes, however large")
     asked = parser.parse_args(arguments)
     unknown = [name for name in asked.names if name not in known]
     if unknown:
@@ -127,6 +129,7 @@ def main(arguments: list[str]) -> int:
     # What `python` means in the recorded command lines: the interpreter that our core was built for.
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    most_bytes = sys.maxsize if asked.any_size else LARGEST_BYTES
     asked.to.mkdir(exist_ok=True)
     try:
         reason = why_not(SERVERS["io_uring"])
@@ -134,7 +137,7 @@ def main(arguments: list[str]) -> int:
             raise SampleError(f"this machine cannot run io_uring ({reason}): name the other samples")
         enter()
         for name in asked.names or known:
-            print(f"{name:<24} {make(known[name], asked.to):>9,} bytes", flush=True)
+            print(f"{name:<24} {make(known[name], asked.to, most_bytes):>9,} bytes", flush=True)
     except SockreelError as error:
         print(f"samples: {error}", file=sys.stderr)
         return error.exit_status

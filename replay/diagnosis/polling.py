@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
 
+from ..evidence import is_folded_between
 from ..words import brief, counted, duration, percent
 from .finding import Finding
 from .material import MOST, Material
@@ -55,7 +56,7 @@ def sleeping_poll(material: Material) -> Iterator[Finding]:
     for thread_id, call_id in list(evidence.slept.items())[:8]:
         for one, following in pairwise(material.named("evidence_around", thread=thread_id, first=call_id, most=2_000)):
             pause_ns = following["started_ns"] - one["started_ns"] - (one["duration_ns"] or 0)
-            if pause_ns >= 500_000 and following["timeout_ns"] == 0:
+            if pause_ns >= 500_000 and following["timeout_ns"] == 0 and not is_folded_between(one, following):
                 pauses.append(pause_ns)
                 proof += [one["id"], following["id"]]
     if not pauses:

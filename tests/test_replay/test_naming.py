@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sockreel.replay import load_model
+from sockreel.replay.diagnosis import diagnose
 from sockreel.replay.naming import Evidence, Peer, Use, Watch, name_run
 from sockreel.tests.synthetic import MS, US, Recording
 from sockreel.traces import open_trace
@@ -108,6 +109,28 @@ def _spinning(path: Path, pause_us: int, levels: bool) -> Path:
 def test_the_pace_of_polls_is_read_from_the_trace(tmp_path: Path, pause_us: int, variant: str, levels: bool) -> None:
     with open_trace(_spinning(tmp_path / "t.db", pause_us, levels)) as trace:
         assert load_model(trace, trace.find_run()).variant == variant
+
+
+@pytest.mark.parametrize(("sockets", "round_us", "variant"), [(1, 10, "polling"), (40, 400, "polling"), (1, 2_000, "polling with sleeps"),
+                                                              (4, 2_000, "polling with sleeps")])
+def test_calls_that_were_folded_are_no_pause_and_their_pace_is_told(tmp_path: Path, sockets: int, round_us: int, variant: str) -> None:
+    """Between the ends of a spin that were kept time passes, in calls that were counted: their mean pace says whether it slept."""
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("polls")
+        thread = run.thread()
+        polled = [run.socket(3 + number) for number in range(sockets)]
+        for start_ms in (0, 130):
+            run.spin(thread, "recv", polled[0], at_ns=start_ms * MS, until_ns=start_ms * MS + 16 * round_us * US, every_ns=round_us * US)
+            rounds = 90_000 // round_us
+            parts = [(socket, "recv", rounds, rounds * 3 * US) for socket in polled]
+            run.fold(thread, (start_ms + 35) * MS, (start_ms + 125) * MS, *parts)
+        run.spin(thread, "recv", polled[0], at_ns=260 * MS, until_ns=260 * MS + 16 * round_us * US, every_ns=round_us * US)
+        run.finish(300 * MS)
+    with open_trace(tmp_path / "t.db") as trace:
+        found = load_model(trace, trace.find_run())
+        findings = {finding.rule for finding in diagnose(trace, trace.find_run()).findings}
+    assert found.variant == variant
+    assert ("busy-polling" in findings, "sleeping-poll" in findings) == (variant == "polling", variant != "polling")
 
 
 def test_registrations_tell_how_epoll_was_asked_and_reports_tell_of_select(tmp_path: Path) -> None:
