@@ -16,7 +16,7 @@ PARTS = [
     Extension(
         name,
         [source],
-        depends=["recorder/agent/slot.h", "recorder/agent/handler.h", "recorder/agent/gate.h", "recorder/agent/arrival.h"],
+        depends=[f"recorder/agent/{name}.h" for name in ("slot", "handler", "gate", "arrival", "notes", "sockets", "waits")],
         extra_compile_args=["-O3", "-fno-plt", "-fno-semantic-interposition", "-std=gnu11"],
         optional=WANTED != "require",
     )

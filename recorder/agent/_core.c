@@ -28,12 +28,11 @@
 #define CELL_BYTES 128
 #define CELL_BITS 12
 #define CELL_DATA_BYTES 92
-#define NOTE_PAYLOAD 7
 enum { STATE_OPEN = 1, STATE_COMPLETE = 2, STATE_VOID = 3 };
-enum { WOULD_BLOCK = 1, OK = 2, END_OF_STREAM = 4, WANT_READ = 6, WANT_WRITE = 7, INTERRUPTED = 12, FAILED = 14 };
+enum { WOULD_BLOCK = 1, OK = 2, END_OF_STREAM = 4, TIMED_OUT = 5, WANT_READ = 6, WANT_WRITE = 7, INTERRUPTED = 12, FAILED = 14 };
 enum { RECV = 2, RECVMSG_INTO = 7, FROM_KERNEL = 1 };
-enum { ASK_NOTHING, ASK_NUMBER, ASK_BUFFER, ASK_READ, ASK_PYTHON };
-enum { FINISH_NOTHING, FINISH_BYTES, FINISH_COUNT, FINISH_ALL, FINISH_PYTHON };
+enum { ASK_NOTHING, ASK_NUMBER, ASK_BUFFER, ASK_READ, ASK_TRUTH, ASK_PYTHON, ASK_EPOLL, ASK_POLL, ASK_INTEREST, ASK_NO_INTEREST };
+enum { FINISH_NOTHING, FINISH_BYTES, FINISH_COUNT, FINISH_ALL, FINISH_ACCEPTED, FINISH_TIMEOUT, FINISH_CLOSED, FINISH_PYTHON };
 
 typedef struct {
     uint16_t kind, unused0;
@@ -129,19 +128,25 @@ now_ns(Clock *clock)
 typedef struct {
     PyObject_HEAD
     long long timeout_ns;
-    unsigned int id;
+    unsigned int id, parent, internal;
     int stamped; /* the descriptor if the kernel stamps what arrives there, else -1 */
-    char stream, memory;
-    PyObject *family, *fd, *inode, *internal, *local, *open, *parent, *peer, *ref, *role, *waiting, *type;
+    int fd, family;
+    char stream, memory, open, waiting;
+    unsigned long long inode;
+    void *object;        /* what `ref` refers to; only compared */
+    uint64_t generation; /* of the tape that the object is known to */
+    PyObject *owner;     /* the Core whose `entries` has the object */
+    PyObject *local, *peer, *ref, *role;
 } Entry;
 
-#define ENTRY_OBJECTS(DO) DO(family) DO(fd) DO(inode) DO(internal) DO(local) DO(open) DO(parent) DO(peer) DO(ref) DO(role) DO(waiting) DO(type)
+#define ENTRY_OBJECTS(DO) DO(local) DO(peer) DO(ref) DO(role)
 
 static int
 Entry_traverse(Entry *self, visitproc visit, void *arg)
 {
 #define VISIT(name) Py_VISIT(self->name);
     ENTRY_OBJECTS(VISIT)
+    Py_VISIT(self->owner);
     Py_VISIT(Py_TYPE(self));
     return 0;
 }
@@ -151,8 +156,11 @@ Entry_clear(Entry *self)
 {
 #define CLEAR(name) Py_CLEAR(self->name);
     ENTRY_OBJECTS(CLEAR)
+    Py_CLEAR(self->owner);
     return 0;
 }
+
+static PyObject *Entry_gone(Entry *self, PyObject *args, PyObject *kw);
 
 static void
 Entry_dealloc(Entry *self)
@@ -170,6 +178,13 @@ Entry_dealloc(Entry *self)
 static PyMemberDef Entry_members[] = {
     {"timeout_ns", T_LONGLONG, offsetof(Entry, timeout_ns), 0, NULL},
     {"id", T_UINT, offsetof(Entry, id), 0, NULL},
+    {"parent", T_UINT, offsetof(Entry, parent), 0, NULL},
+    {"internal", T_UINT, offsetof(Entry, internal), 0, NULL},
+    {"fd", T_INT, offsetof(Entry, fd), 0, NULL},
+    {"family", T_INT, offsetof(Entry, family), 0, NULL},
+    {"inode", T_ULONGLONG, offsetof(Entry, inode), 0, NULL},
+    {"open", T_BOOL, offsetof(Entry, open), 0, NULL},
+    {"waiting", T_BOOL, offsetof(Entry, waiting), 0, NULL},
     {"stamped", T_INT, offsetof(Entry, stamped), 0, NULL},
     {"stream", T_BOOL, offsetof(Entry, stream), 0, NULL},
     {"memory", T_BOOL, offsetof(Entry, memory), 0, NULL},
@@ -181,6 +196,7 @@ static PyType_Slot Entry_slots[] = {
     {Py_tp_clear, Entry_clear},
     {Py_tp_dealloc, Entry_dealloc},
     {Py_tp_new, PyType_GenericNew},
+    {Py_tp_call, Entry_gone},
     {0, NULL}};
 static PyType_Spec Entry_spec = {"_sockreel_agent._core.Entry", sizeof(Entry), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, Entry_slots};
 
@@ -413,12 +429,18 @@ typedef struct {
     Offset offset;
     PyTypeObject *entry_type, *thread_type;
     PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler, *refork;
+    PyObject *by_fd, *by_inode, *by_place, *counted, *files, *next_socket, *collected, *name_unbound, *number_of_fd; /* of Sockets */
+    PyObject *raw_type, *raw_fileno, *raw_gettimeout; /* of the C class under `socket.socket` */
+    PyObject *accepted_role, *fileno_name;
     pid_t forking; /* while a fork is under way: who forks; else 0 */
     PyObject *want_read, *want_write; /* exceptions of `ssl`, or NULL: looking one up by its name takes longer than the call */
 } Core;
 
 #define CORE_OBJECTS(DO) \
     DO(map_segment) DO(enter_thread) DO(identify) DO(find_site) DO(kind_of) DO(failure) DO(unrecorded) DO(fault) DO(address) DO(of_handler) DO(refork)
+#define SOCKETS_OBJECTS(DO) \
+    DO(by_fd) DO(by_inode) DO(by_place) DO(counted) DO(files) DO(next_socket) DO(collected) DO(name_unbound) DO(number_of_fd) \
+    DO(raw_type) DO(raw_fileno) DO(raw_gettimeout)
 
 /* Whether a callback returned what the hot path may cast; otherwise it is dropped, with an exception. */
 static int
@@ -503,49 +525,8 @@ segment_of(Core *core, Segment **list, const char *stream, int64_t number)
     return newest && newest->number == number ? newest : segment_get(core, list, stream, number);
 }
 
-/* Write the first bytes of what a call moved, as layout's NOTE_PAYLOAD: size in decimal, NUL, bytes. */
-static int
-keep_payload(Core *core, int64_t number, int64_t moved, const char *data)
-{
-    if (!core->payload_bytes || moved <= 0)
-        return 0;
-    int64_t kept = moved < core->payload_bytes ? moved : core->payload_bytes;
-    char digits[24], *head = digits + sizeof digits; /* snprintf would cost as much as all the rest */
-    *--head = 0;
-    for (int64_t rest = moved; rest; rest /= 10)
-        *--head = (char)('0' + rest % 10);
-    int head_bytes = (int)(digits + sizeof digits - head);
-    int64_t total = head_bytes + kept, at = 0;
-    int64_t cell_number = core->next_cell++;
-    uint64_t serial = (uint64_t)cell_number;
-    for (uint32_t part = 0;; part++) {
-        Segment *segment = segment_of(core, &core->notes, "n", cell_number >> CELL_BITS);
-        if (!segment)
-            return -1;
-        if (segment->base) {
-            Cell *cell = (Cell *)(segment->base + (cell_number & ((1 << CELL_BITS) - 1)) * CELL_BYTES);
-            int64_t room = CELL_DATA_BYTES, to = 0;
-            if (at < head_bytes) {
-                memcpy(cell->data, head, head_bytes);
-                to = head_bytes;
-                room -= head_bytes;
-            }
-            int64_t from = at + to - head_bytes;
-            int64_t some = kept - from < room ? kept - from : room;
-            memcpy(cell->data + to, data + from, some);
-            cell->kind = NOTE_PAYLOAD;
-            cell->part = part;
-            cell->total_bytes = (uint32_t)total;
-            cell->key = number;
-            cell->serial = serial;
-            __atomic_store_n(&cell->state, STATE_COMPLETE, __ATOMIC_RELEASE);
-        }
-        at += CELL_DATA_BYTES;
-        if (at >= total)
-            return 0;
-        cell_number = core->next_cell++;
-    }
-}
+#include "notes.h"
+#include "sockets.h"
 
 /* The wrapped method. */
 
@@ -558,6 +539,8 @@ typedef struct {
     int ask_kind, finish_kind;
     PyObject *through;         /* NULL, or the attribute that leads to the socket, or to what is TLS in memory */
     uint16_t memory_operation; /* the operation there */
+    int is_behind; /* called by a function of ours, which stands for one that is written in Python */
+    int has_number; /* a poller with a descriptor */
     int blocking_is_eagain; /* only connects, and sends that connect, have other errors of that class */
     uint16_t operation;
     /* The last site found here, where the immediate caller is the site; `code` is borrowed of core->sites. */
@@ -662,6 +645,12 @@ site_of(Method *self)
     PyFrameObject *immediate = PyEval_GetFrame();
     if (!immediate)
         return 0;
+    if (self->is_behind) {
+        PyFrameObject *caller = PyFrame_GetBack(immediate);
+        int64_t site = caller ? site_of_any(self, caller) : 0;
+        Py_XDECREF(caller);
+        return site;
+    }
     if (self->last.epoch == self->core->epoch && self->last.at == instruction(immediate)) {
         PyObject *code = (PyObject *)PyFrame_GetCode(immediate);
         Py_DECREF(code);
@@ -693,6 +682,7 @@ typedef struct {
     Thread *thread;
     Entry *entry;
     int64_t number, parent, started_ns, asked, timeout_ns;
+    Counted counted;
 } Call;
 
 static int
@@ -760,6 +750,12 @@ ask(Method *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObject 
             return call->asked == -1 && PyErr_Occurred() ? -1 : 0;
         }
         break;
+    case ASK_TRUTH:
+        if (count == 1 && PyBool_Check(args[0])) {
+            call->asked = args[0] == Py_True;
+            return 0;
+        }
+        break;
     case ASK_BUFFER:
         if (count && PyBytes_CheckExact(args[0])) {
             call->asked = PyBytes_GET_SIZE(args[0]);
@@ -791,12 +787,10 @@ done:
     return result;
 }
 
-/* Open a slot. 0: the call may be made and recorded; -1: an exception tells why not. */
+/* Take the next slot of the tape, for a call of this thread. -1 with an exception. */
 static int
-begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_t count, PyObject *names)
+take_place(Core *core, Call *call)
 {
-    Core *core = self->core;
-    uint32_t flags = 0, peer = 0;
     call->slot = NULL;
     if (core->forking && getpid() != core->forking) { /* a child that runs before its fork's hooks: nothing of the tape is its own */
         PyObject *done = PyObject_CallNoArgs(core->refork);
@@ -818,15 +812,55 @@ begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_
     if (!call->thread)
         return -1;
     Py_INCREF(call->thread);
+    return 0;
+}
+
+/* Say that the call begins, now. */
+static inline void
+open_slot(Method *self, Call *call, uint32_t socket, uint32_t site, uint32_t flags, uint32_t peer, uint16_t operation)
+{
+    Slot *slot = call->slot;
+    call->parent = call->thread->current;
+    slot->thread = call->thread->id;
+    slot->socket = socket;
+    slot->asked = call->asked;
+    slot->timeout_ns = call->timeout_ns;
+    slot->parent = call->parent;
+    slot->site = site;
+    slot->flags = flags;
+    slot->peer = peer;
+    slot->operation = operation;
+    slot->started_ns = call->started_ns = now_ns(&self->core->clock);
+    __atomic_store_n(&slot->state, STATE_OPEN, __ATOMIC_RELEASE);
+    call->thread->current = call->number + 1;
+}
+
+/* Find out whom the call is made on. -1 with an exception. */
+static int
+find_entry(Core *core, Call *call, PyObject *sock)
+{
     call->entry = map_get(&core->entries, sock, 0);
-    if (call->entry)
+    if (call->entry) {
         Py_INCREF(call->entry);
-    else {
-        PyObject *entry = PyObject_CallOneArg(core->identify, sock);
-        if (!entry || !is_a(entry, core->entry_type))
-            return -1;
-        call->entry = (Entry *)entry;
+        return 0;
     }
+    call->entry = meet_accepted(core, sock);
+    if (call->entry)
+        return 0;
+    PyObject *entry = PyObject_CallOneArg(core->identify, sock);
+    if (!entry || !is_a(entry, core->entry_type))
+        return -1;
+    call->entry = (Entry *)entry;
+    return 0;
+}
+
+/* Open a slot. 0: the call may be made and recorded; -1: an exception tells why not. */
+static int
+begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    uint32_t flags = 0, peer = 0;
+    if (take_place(self->core, call) < 0 || find_entry(self->core, call, sock) < 0)
+        return -1;
     int64_t site = site_of(self);
     if (site < 0 || ask(self, call, args, count, names, &flags, &peer) < 0) {
         if (!PyErr_Occurred())
@@ -836,20 +870,10 @@ begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_
     call->timeout_ns = call->entry->timeout_ns;
     if (flags & 0x40 /* MSG_DONTWAIT */ && call->timeout_ns == -1)
         call->timeout_ns = 0;
-    call->parent = call->thread->current;
-    Slot *slot = call->slot;
-    slot->thread = call->thread->id;
-    slot->socket = call->entry->id;
-    slot->asked = call->asked;
-    slot->timeout_ns = call->timeout_ns;
-    slot->parent = call->parent;
-    slot->site = (uint32_t)site;
-    slot->flags = flags;
-    slot->peer = peer;
-    slot->operation = call->entry->memory ? self->memory_operation : self->operation;
-    slot->started_ns = call->started_ns = now_ns(&core->clock);
-    __atomic_store_n(&slot->state, STATE_OPEN, __ATOMIC_RELEASE);
-    call->thread->current = call->number + 1;
+    if (self->finish_kind == FINISH_CLOSED && leave_fd(self->core, call->entry, sock, &call->counted) < 0)
+        return -1;
+    uint16_t operation = call->entry->memory ? self->memory_operation : self->operation;
+    open_slot(self, call, call->entry->id, (uint32_t)site, flags, peer, operation);
     return 0;
 }
 
@@ -915,6 +939,8 @@ failed(Method *self, Call *call, int64_t ended_ns)
         return;
     }
     PyErr_Fetch(&type, &value, &trace);
+    if (call->counted.known)
+        keep_counted(self->core, call->entry, &call->counted);
     if (call->timeout_ns == 0 && type == PyExc_BlockingIOError && value && (PyObject *)Py_TYPE(value) == type) {
         PyObject *code = ((PyOSErrorObject *)value)->myerrno;
         if (code && PyLong_CheckExact(code) && PyLong_AsLong(code) == 11 /* EAGAIN */) {
@@ -926,8 +952,8 @@ failed(Method *self, Call *call, int64_t ended_ns)
     PyErr_NormalizeException(&type, &value, &trace);
     if (trace && value)
         PyException_SetTraceback(value, trace);
-    PyObject *told = PyObject_CallFunction(self->core->failure, "OOL", value ? value : Py_None, (PyObject *)call->entry,
-                                           (long long)call->timeout_ns);
+    PyObject *told = PyObject_CallFunction(self->core->failure, "OOL", value ? value : Py_None, call->entry ? (PyObject *)call->entry : Py_None,
+                                           call->entry ? (long long)call->timeout_ns : 0LL);
     int outcome = FAILED, code = 0;
     if (told && !PyArg_ParseTuple(told, "ii", &outcome, &code))
         Py_CLEAR(told);
@@ -965,6 +991,29 @@ finish(Method *self, Call *call, PyObject *sock, PyObject *result, PyObject *con
             return 0;
         }
         break;
+    case FINISH_ACCEPTED: {
+        int64_t number = accept_plainly(core, call->entry, result, ended_ns);
+        if (number < 0)
+            return -1;
+        if (number) {
+            complete(call, ended_ns, number, 0, OK);
+            return 0;
+        }
+        break;
+    }
+    case FINISH_TIMEOUT:
+        if (self->ask_kind == ASK_TRUTH ? count == 1 && PyBool_Check(args[0]) : call->asked == NOTHING || call->asked == 0) {
+            int waits = self->ask_kind == ASK_TRUTH ? call->asked != 0 : call->asked == NOTHING;
+            call->entry->timeout_ns = waits ? -1 : 0;
+            complete(call, ended_ns, NOTHING, 0, OK);
+            return 0;
+        }
+        break;
+    case FINISH_CLOSED:
+        if (note_closed(core, call->entry, ended_ns, &call->counted) < 0)
+            return -1;
+        complete(call, ended_ns, NOTHING, 0, OK);
+        return 0;
     case FINISH_COUNT:
     case FINISH_ALL:
         if (count && PyBytes_CheckExact(args[0])) {
@@ -1021,6 +1070,20 @@ take_arrival(Method *self, Call *call, PyObject *result, int64_t ended_ns)
     call->slot->ready_source = call->slot->ready_ns ? FROM_KERNEL : 0;
 }
 
+/* The end of a call that returned and that we could not describe; returns what the program gets. */
+static PyObject *
+finish_badly(Method *self, Call *call, PyObject *result, int64_t ended_ns)
+{
+    if (is_ours(self->core)) {
+        complete(call, ended_ns, NOTHING, 0, OK);
+        swallow(self->core);
+    } else { /* a signal handler raised while we described the call */
+        complete(call, ended_ns, NOTHING, 0, INTERRUPTED);
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
 static PyObject *
 recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyObject *names)
 {
@@ -1046,18 +1109,13 @@ recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyO
         take_arrival(self, &call, result, ended_ns);
     if (!result)
         failed(self, &call, ended_ns);
-    else if (finish(self, &call, sock, result, args + 1, count - 1, names, ended_ns) < 0) {
-        if (is_ours(self->core)) {
-            complete(&call, ended_ns, NOTHING, 0, OK);
-            swallow(self->core);
-        } else { /* a signal handler raised while we described the call */
-            complete(&call, ended_ns, NOTHING, 0, INTERRUPTED);
-            Py_CLEAR(result);
-        }
-    }
+    else if (finish(self, &call, sock, result, args + 1, count - 1, names, ended_ns) < 0)
+        result = finish_badly(self, &call, result, ended_ns);
     leave(&call);
     return result;
 }
+
+#include "waits.h"
 
 static PyObject *
 Method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
@@ -1071,6 +1129,8 @@ Method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyOb
             return PyObject_Vectorcall(self->original, args, nargsf, names); /* raises what it always raised */
         self->seen = Py_TYPE(args[0]);
     }
+    if (self->ask_kind >= ASK_EPOLL)
+        return waited(self, args, nargsf, names);
     if (!self->through)
         return recorded(self, args[0], args, nargsf, names);
     PyObject *owner = PyObject_GetAttr(args[0], self->through), *result;
@@ -1335,7 +1395,25 @@ Core_init(Core *self, PyObject *args, PyObject *kw)
     self->sites.own_keys = self->kinds.own_keys = 1;
 #define TAKE(name) Py_XSETREF(self->name, Py_NewRef(name));
     CORE_OBJECTS(TAKE)
-    return 0;
+    Py_XSETREF(self->accepted_role, PyUnicode_InternFromString("accepted"));
+    Py_XSETREF(self->fileno_name, PyUnicode_InternFromString("fileno"));
+    return self->accepted_role && self->fileno_name ? 0 : -1;
+}
+
+/* Share what Sockets keeps: its dictionaries and, of what it does, what is rare. */
+static PyObject *
+Core_share(Core *self, PyObject *args, PyObject *kw)
+{
+    static char *names[] = {"by_fd", "by_inode", "by_place", "counted", "files", "next_socket", "collected", "name_unbound",
+                            "number_of_fd", "raw_type", "raw_fileno", "raw_gettimeout", NULL};
+    PyObject *by_fd, *by_inode, *by_place, *counted, *files, *next_socket, *collected, *name_unbound, *number_of_fd, *raw_type, *raw_fileno,
+        *raw_gettimeout;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "O!O!O!O!OOOOOO!OO", names, &PyDict_Type, &by_fd, &PyDict_Type, &by_inode, &PyDict_Type,
+                                     &by_place, &PyDict_Type, &counted, &files, &next_socket, &collected, &name_unbound, &number_of_fd,
+                                     &PyType_Type, &raw_type, &raw_fileno, &raw_gettimeout))
+        return NULL;
+    SOCKETS_OBJECTS(TAKE)
+    Py_RETURN_NONE;
 }
 
 static void
@@ -1401,6 +1479,17 @@ Core_remember(Core *self, PyObject *args)
 }
 
 static PyObject *
+Core_adopt(Core *self, PyObject *args)
+{
+    PyObject *sock, *entry;
+    if (!PyArg_ParseTuple(args, "OO!", &sock, self->entry_type, &entry))
+        return NULL;
+    if (adopt(self, sock, (Entry *)entry) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 Core_wants(Core *self, PyObject *args)
 {
     PyObject *want_read, *want_write;
@@ -1434,8 +1523,8 @@ Core_entry(Core *self, PyObject *id)
 static PyObject *
 Core_method(Core *self, PyTypeObject *cls, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    if (nargs != 7 && nargs != 8) {
-        PyErr_SetString(PyExc_TypeError, "method(original, operation, ask_kind, ask, finish_kind, finish, bound_type[, memory_operation])");
+    if (nargs != 9) {
+        PyErr_SetString(PyExc_TypeError, "method(original, operation, ask_kind, ask, finish_kind, finish, bound_type, memory_operation, owner)");
         return NULL;
     }
     ModuleState *module = PyType_GetModuleState(cls);
@@ -1459,12 +1548,14 @@ Core_method(Core *self, PyTypeObject *cls, PyObject *const *args, Py_ssize_t nar
     method->finish_kind = (int)PyLong_AsLong(args[4]);
     method->finish = Py_NewRef(args[5]);
     method->bound_type = Py_NewRef(args[6]);
-    if (nargs == 8) {
+    if (args[7] != Py_None) {
         method->memory_operation = (uint16_t)PyLong_AsLong(args[7]);
         method->through = PyUnicode_InternFromString("owner");
     }
     method->blocking_is_eagain = method->ask_kind <= ASK_NUMBER;
-    method->owner = PyObject_GetAttrString(args[0], "__objclass__");
+    method->is_behind = args[8] != Py_None;
+    method->owner = method->is_behind ? Py_NewRef(args[8]) : PyObject_GetAttrString(args[0], "__objclass__");
+    method->has_number = method->ask_kind >= ASK_EPOLL && method->owner && PyObject_HasAttrString(method->owner, "fileno");
     if (!method->owner || PyErr_Occurred()) {
         Py_DECREF(method);
         return NULL;
@@ -1476,6 +1567,7 @@ static int
 Core_traverse(Core *self, visitproc visit, void *arg)
 {
     CORE_OBJECTS(VISIT)
+    SOCKETS_OBJECTS(VISIT)
     Py_VISIT(self->want_read);
     Py_VISIT(self->want_write);
     Py_VISIT(self->entry_type);
@@ -1491,6 +1583,9 @@ static int
 Core_clear(Core *self)
 {
     CORE_OBJECTS(CLEAR)
+    SOCKETS_OBJECTS(CLEAR)
+    Py_CLEAR(self->accepted_role);
+    Py_CLEAR(self->fileno_name);
     Py_CLEAR(self->want_read);
     Py_CLEAR(self->want_write);
     Py_CLEAR(self->entry_type);
@@ -1533,7 +1628,9 @@ static PyMethodDef Core_methods[] = {
     {"forks", (PyCFunction)Core_forks, METH_O, "Say that a fork begins, or is over."},
     {"next_call", (PyCFunction)Core_next_call, METH_NOARGS, "Return the next slot's number."},
     {"next_cell", (PyCFunction)Core_next_cell, METH_NOARGS, "Return the next cell's number."},
-    {"remember", (PyCFunction)Core_remember, METH_VARARGS, "Keep the Entry of a socket object."},
+    {"share", (PyCFunction)(void (*)(void))Core_share, METH_VARARGS | METH_KEYWORDS, "Share what Sockets keeps."},
+    {"remember", (PyCFunction)Core_remember, METH_VARARGS, "Keep the Entry of an object."},
+    {"adopt", (PyCFunction)Core_adopt, METH_VARARGS, "Keep the Entry of an object as long as that lives."},
     {"wants", (PyCFunction)Core_wants, METH_VARARGS, "Know the exceptions of TLS that wants to read or write first."},
     {"forget", (PyCFunction)Core_forget, METH_O, "Drop the Entry of the object with this id."},
     {"entry", (PyCFunction)Core_entry, METH_O, "Return the Entry of the object with this id, or None."},
@@ -1606,9 +1703,11 @@ module_exec(PyObject *module)
     static const struct {
         const char *name;
         int value;
-    } kinds[] = {{"ASK_NOTHING", ASK_NOTHING},   {"ASK_NUMBER", ASK_NUMBER},     {"ASK_BUFFER", ASK_BUFFER},
-                 {"ASK_READ", ASK_READ},         {"ASK_PYTHON", ASK_PYTHON},     {"FINISH_NOTHING", FINISH_NOTHING}, {"FINISH_BYTES", FINISH_BYTES},
-                 {"FINISH_COUNT", FINISH_COUNT}, {"FINISH_ALL", FINISH_ALL},     {"FINISH_PYTHON", FINISH_PYTHON}};
+#define KIND(name) {#name, name}
+    } kinds[] = {KIND(ASK_NOTHING), KIND(ASK_NUMBER), KIND(ASK_BUFFER), KIND(ASK_READ), KIND(ASK_TRUTH),
+                 KIND(ASK_PYTHON), KIND(ASK_EPOLL), KIND(ASK_POLL), KIND(ASK_INTEREST), KIND(ASK_NO_INTEREST),
+                 KIND(FINISH_NOTHING), KIND(FINISH_BYTES), KIND(FINISH_COUNT), KIND(FINISH_ALL), KIND(FINISH_ACCEPTED),
+                 KIND(FINISH_TIMEOUT), KIND(FINISH_CLOSED), KIND(FINISH_PYTHON)};
     for (size_t at = 0; at < sizeof kinds / sizeof *kinds; at++)
         if (PyModule_AddIntConstant(module, kinds[at].name, kinds[at].value) < 0)
             return -1;

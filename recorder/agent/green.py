@@ -25,7 +25,7 @@ def expect(recorder, finder, installs):
             sites.pass_over(os.path.dirname(socket3.__file__))
             cls = socket3.socket._gevent_sock_class
             methods.install(cls, recorder)
-            cls.close = methods.recording_close(cls.close)
+            cls.close = methods.recording_close(cls.close, recorder)
 
         def hook_eventlet(greenio):
             sites.pass_over(os.path.dirname(os.path.dirname(greenio.__file__)))

@@ -234,8 +234,11 @@ METHODS = {
 
 
 # How the C core finds out by itself what the callbacks above would tell, for exact bytes and numbers.
-_NATIVE_ASK = {None: "ASK_NUMBER", _ask_nothing: "ASK_NOTHING", ask_send: "ASK_BUFFER"}
-_NATIVE_FINISH = {None: "FINISH_NOTHING", _got_bytes: "FINISH_BYTES", sent: "FINISH_COUNT", _sent_all: "FINISH_ALL"}
+_NATIVE_ASK = {None: "ASK_NUMBER", _ask_nothing: "ASK_NOTHING", _ask_truth: "ASK_TRUTH", ask_send: "ASK_BUFFER"}
+_NATIVE_FINISH = {
+    None: "FINISH_NOTHING", _got_bytes: "FINISH_BYTES", sent: "FINISH_COUNT", _sent_all: "FINISH_ALL",
+    _accepted: "FINISH_ACCEPTED", _timeout_set: "FINISH_TIMEOUT", _closed: "FINISH_CLOSED",
+}  # fmt: skip
 
 
 def install(cls, recorder):
@@ -265,10 +268,12 @@ def recording(name, original, is_function, recorder):
     operation, ask, finish, before = METHODS[name]
     code = layout.OPERATIONS[operation]
     arrivals = recorder.arrivals
+    if recorder.core is not None:
+        if is_function:
+            return dress(_calling(_native_method(recorder, original, code, ask, finish, _RAW)), original)
+        return _native_method(recorder, original, code, ask, finish)
     if is_function:
         return dress(hook(original, code, ask, finish, before), original)
-    if recorder.core is not None:
-        return _native_method(recorder, original, code, ask, finish)
     made = original if arrivals is None else arrivals.receiving(name, original)
     hooked = hook(made, code, ask, finish, before, arrivals.ready_ns if arrivals is not None and name.startswith("recv") else None)
     hooked.__name__ = name
@@ -276,17 +281,42 @@ def recording(name, original, is_function, recorder):
     return Method(hooked, original)
 
 
-def recording_close(original):
-    """Return what stands in for the `close` of a C socket that a program uses as it is."""
+def recording_close(original, recorder):
+    """Return what stands in for the `close` of a C socket that a program uses as it is.
+
+    Args:
+        original: that method.
+        recorder: whose core it calls.
+    """
     operation, ask, finish, before = METHODS["_real_close"]
+    if recorder.core is not None:
+        return _native_method(recorder, original, layout.OPERATIONS[operation], ask, finish)
     hooked = hook(original, layout.OPERATIONS[operation], ask, finish, before)
     hooked.__name__ = "close"
     hooked.__wrapped__ = original
     return Method(hooked, original)
 
 
-def _native_method(recorder, original, code, ask, finish):
+def _calling(native):
+    """Return a function of Python, as the one that it stands for is one, around a method of the C core."""
+
+    def hooked(sock, *args, **kw):
+        return native(sock, *args, **kw)
+
+    return hooked
+
+
+def _native_method(recorder, original, code, ask, finish, owner=None):
+    """Return a method of the C core.
+
+    Args:
+        recorder: whose core it calls.
+        original: method descriptor, or a function that is called behind one of ours.
+        code: of the operation.
+        ask, finish: as in METHODS.
+        owner: class of the objects that a function is a method of; None: the method descriptor knows.
+    """
     native = recorder.native
     ask_kind = getattr(native, _NATIVE_ASK.get(ask, "ASK_PYTHON"))
     finish_kind = getattr(native, _NATIVE_FINISH.get(finish, "FINISH_PYTHON"))
-    return recorder.core.method(original, code, ask_kind, ask, finish_kind, finish, BoundMethod)
+    return recorder.core.method(original, code, ask_kind, ask, finish_kind, finish, BoundMethod, None, owner)

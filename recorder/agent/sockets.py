@@ -37,6 +37,25 @@ class Sockets(Descriptors):
         self.entries = {}  # id of object -> Entry
         self._addresses = {}
         self._next_address = itertools.count(1).__next__
+        if core is not None:
+            core.share(
+                by_fd=self.by_fd,
+                by_inode=self._by_inode,
+                by_place=self._by_place,
+                counted=self.counted,
+                files=self.files,
+                next_socket=self._next,
+                collected=self._collected,
+                name_unbound=self.name_unbound,
+                number_of_fd=self.number_of_fd,
+                raw_type=_Socket,
+                raw_fileno=_fileno,
+                raw_gettimeout=_gettimeout,
+            )
+
+    def entry_of(self, sock):
+        """Return the Entry of an object, whether it was met before or not."""
+        return (self.entries.get(id(sock)) if self._core is None else self._core.entry(id(sock))) or self.identify(sock)
 
     def identify(self, sock):
         """Return the Entry of an object met for the first time."""
@@ -70,7 +89,15 @@ class Sockets(Descriptors):
             entry.stamped = self._arrivals.stamp(sock, entry.family, _type(sock), _fileno(sock))
         return entry
 
+    def _collected(self, entry):
+        """Note that the object of a socket is gone, and the socket with it."""
+        if self.tape is not None and not _finalizing():
+            self.close(entry, "collected")
+
     def _remember(self, sock, entry):
+        if self._core is not None and entry.ref is None:
+            self._core.adopt(sock, entry)
+            return entry
         key = id(sock)
         entries = self.entries
 

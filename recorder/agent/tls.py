@@ -60,7 +60,7 @@ _NATIVE_FINISH = {_got: "FINISH_BYTES", sent: "FINISH_COUNT", None: "FINISH_NOTH
 def _native_method(recorder, original, operations, ask, finish):
     native = recorder.native
     ask_kind, finish_kind = getattr(native, _NATIVE_ASK[ask]), getattr(native, _NATIVE_FINISH[finish])
-    return recorder.core.method(original, operations[0], ask_kind, ask, finish_kind, finish, BoundMethod, operations[1])
+    return recorder.core.method(original, operations[0], ask_kind, ask, finish_kind, finish, BoundMethod, operations[1], None)
 
 
 def _python_method(original, operations, ask, finish):
@@ -119,7 +119,7 @@ class Channels:
         if owner is None:
             return
         sockets = core.recorder.sockets
-        entry = sockets.entries.get(id(owner)) or sockets.identify(owner)
+        entry = sockets.entry_of(owner)
         last = None if entry.id else core.last_received()
         if not last:
             return

@@ -1,15 +1,15 @@
 """Every way of waiting for readiness: select, poll and epoll, wrapped in place.
 
 Owns what such a call asks and which sockets it reported. Knows the core's `begin_call` and
-`end_call`, which write the slot, and Sockets, which knows whose descriptor is whose. These calls are
-few beside the calls they make possible, so that both cores record them from Python.
+`end_call`, which write the slot, and Sockets, which knows whose descriptor is whose. With the C core
+`waits.h` records what programs do all the time, and comes here for the rest.
 
 A readiness note (layout.NOTE_READINESS) holds three numbers per socket: the socket's own number, the
 events asked for and the events reported, in the bits of poll(2); -1 where there is none.
 """
 
 from . import core, layout
-from .lookalike import Method, stand_in
+from .lookalike import BoundMethod, Method, stand_in, veil
 from .sealed import set_on_sealed_type
 
 _OPERATIONS = layout.OPERATIONS
@@ -21,10 +21,17 @@ _MOST_NOTED = 4096  # sockets of one wait
 
 
 def _seconds(value):
-    """Return a timeout in ns from seconds: -1 for None and for what waits for ever."""
+    """Return a timeout in ns from seconds: -1 for None and for what waits for ever. Raises where no wait is that long."""
+    return _units(value, 1_000_000_000)
+
+
+def _units(value, unit_ns):
     if value is None or value < 0:
         return -1
-    return int(value * 1_000_000_000)
+    timeout_ns = int(value * unit_ns)
+    if timeout_ns >= 2**63:
+        raise OverflowError  # the call will say so, too
+    return timeout_ns
 
 
 def _note(number, told):
@@ -155,8 +162,7 @@ def _described(describe, *args):
 
 
 def _timeout_of_poll(args):
-    timeout = args[0] if args else None
-    return -1 if timeout is None or timeout < 0 else int(timeout * 1_000_000)
+    return _units(args[0] if args else None, 1_000_000)
 
 
 def _asked_of_epoll(poller, args, kw):
@@ -256,13 +262,26 @@ def install(select):
             _set(select.epoll, name, lambda original, name=name: _hook_interest(original, name, True))
 
 
+def _native_method(cls, name, hooked, original):
+    """Return a method of the C core, which asks `hooked` to make the calls it does not know; None where it knows none."""
+    is_epoll = hasattr(cls, "fromfd")
+    asks = {"register": "ASK_INTEREST", "modify": "ASK_INTEREST", "unregister": "ASK_NO_INTEREST"}
+    asks["poll"] = "ASK_EPOLL" if is_epoll else "ASK_POLL"
+    if name not in asks:
+        return None
+    native, operation = core.recorder.native, _OPERATIONS["epoll_wait" if is_epoll and name == "poll" else name]
+    how = getattr(native, asks[name]), veil(hooked), native.FINISH_NOTHING, None
+    return core.recorder.core.method(original, operation, *how, BoundMethod, None, None)
+
+
 def _set(cls, name, hook):
     """Put a method on a type of C: settable from Python 3.9; before, through the type's own dictionary."""
     original = vars(cls)[name]
     hooked = hook(original)
     hooked.__name__ = name
     hooked.__wrapped__ = original
-    method = Method(hooked, original)
+    method = _native_method(cls, name, hooked, original) if core.recorder.core is not None else None
+    method = method or Method(hooked, original)
     try:
         setattr(cls, name, method)
     except TypeError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -114,6 +115,27 @@ def test_both_cores_write_the_same_tape_for_the_same_sequence(steps: list[Any], 
     assert native[3] == twin[3]  # lost and faults
 
 
+def comparable(tape: TapeReader, folder: str) -> str:
+    """Return all that a tape tells: each port is its place among all ports, and a tape has no name."""
+    ports: dict[str, str] = {}
+    told = repr((calls_on(tape), notes_on(tape), tape.lost())).replace(folder, "")
+    told = re.sub(r"(?<=:)\d{4,5}\b", lambda found: ports.setdefault(found[0], f"port-{len(ports)}"), told)
+    return re.sub(r"'\d+-[0-9a-f]+'", "tape", told)
+
+
+@built
+def test_both_cores_tell_the_same_of_connections_that_come_and_go() -> None:
+    told = {}
+    for core in ("c", "python"):
+        with tempfile.TemporaryDirectory() as folder:
+            printed, tapes = run_under(core, [str(PROGRAMS / "coming_and_going.py"), folder])
+        assert len(tapes) == 2
+        told[core] = [printed] + [comparable(tape, folder) for tape in tapes]
+        shutil.rmtree(tapes[0].path.parent)
+    assert len(told["c"][0].splitlines()) > 100
+    assert told["c"] == told["python"]
+
+
 @built
 def test_what_the_program_sees_is_what_it_sees_bare() -> None:
     steps = [
@@ -193,6 +215,9 @@ b.send(b"z" * 1000); a.recv(1000)
 if not pid: os._exit(0)
 os.waitpid(pid, 0)
 del threads; gc.collect()
+sys.argv[1] = os.environ["FOLDER"]
+runpy.run_path(os.environ["COMING"])
+gc.collect()
 print("survived")
 """
 
@@ -215,13 +240,14 @@ def test_the_c_core_passes_under_the_address_sanitizer(tmp_path: Path) -> None:
     reports = tmp_path / "report"
     changes = {
         "LD_PRELOAD": runtime, "PYTHONMALLOC": "malloc", "DRIVEN": str(PROGRAMS / "driven.py"),
+        "COMING": str(PROGRAMS / "coming_and_going.py"), "FOLDER": str(tmp_path),
         "ASAN_OPTIONS": f"detect_leaks=0:abort_on_error=1:log_path={reports}", "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={reports}",
     }  # fmt: skip
     printed, tapes = run_under("c", ["-c", SANITISED, json.dumps(steps)], 5000, agent, **changes)
     assert printed.endswith("survived\n")
     assert [path.read_text() for path in tmp_path.glob("report*")] == []
     assert sum(len(calls_on(tape)) for tape in tapes) > 24_000
-    assert len(tapes) == 2 and all(tape.lost()[1] == 0 for tape in tapes)
+    assert len(tapes) == 3 and all(tape.lost()[1] == 0 for tape in tapes)
     shutil.rmtree(os.path.dirname(tapes[0].path))
 
 
