@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .reading import Fold, Reader
 from .values import KIND_INDEX, Cell, Kind, Span, Window
@@ -18,6 +17,7 @@ BUCKET_NS = 1_000_000
 TOP_LEVEL = 7
 TOP_SHORT_NS = 8_000_000
 """Calls as long as this stand in no level."""
+READ_UP_TO = 150_000
 LaneKey = tuple[Literal["thread", "socket"], int]
 Shares = tuple[float, float, float, float, float]
 """Per class of KINDS, then the share outside of calls. They add up to 1."""
@@ -65,7 +65,10 @@ class Grid:
 
     def add_bucket(self, lane: LaneKey, kind: int, bucket: int, ns: int, calls: int, bytes_: int) -> None:
         """Add a bucket as wide as a cell, whole: a picture's columns take their share of it."""
-        cell = self.lanes[lane].setdefault(bucket - self.origin_ns // self.cell_ns, [0] * 9)
+        cells, index = self.lanes[lane], bucket - self.origin_ns // self.cell_ns
+        cell = cells.get(index)
+        if cell is None:
+            cell = cells[index] = [0] * 9
         cell[kind] += ns
         cell[4 + kind] += calls
         cell[8] += bytes_
@@ -132,7 +135,31 @@ def level_for(window: Window, resolution: int) -> int | None:
     return max(fitting) if fitting else None
 
 
-def grid_from_levels(reader: Reader, window: Window, level: int) -> Grid:
+def finer_level(reader: Reader, window: Window, level: int, rows: int) -> int:
+    """Return the finest level up to a given one of which a window holds no more than some rows."""
+    while level and reader.level_rows(_buckets(window, level - 1), level - 1) <= rows:
+        level -= 1
+    return level
+
+
+def grid_from_levels(reader: Reader, window: Window, level: int, unseen_ns: int = 0) -> Grid:
+    """Return the density of short calls in a window in cells of one width.
+
+    Args:
+        level, unseen_ns: as in `grids_from_levels`.
+    """
+    grid, *coarse = grids_from_levels(reader, window, level, unseen_ns)
+    for wide in coarse:
+        for lane, cells in wide.lanes.items():
+            for index, row in cells.items():
+                start_ns = wide.origin_ns + index * wide.cell_ns
+                for kind in range(4):
+                    if row[kind] or row[4 + kind]:
+                        _add_evenly(grid, lane, Window(start_ns, start_ns + wide.cell_ns), row[4 + kind], row[kind], window, kind)
+    return grid
+
+
+def grids_from_levels(reader: Reader, window: Window, level: int, unseen_ns: int = 0) -> list[Grid]:
     """Return the density of short calls in a window, reading buckets, and calls only where levels are elided.
 
     Rows below a bucket exist only if enough calls are in it: for the others the calls between their
@@ -140,17 +167,45 @@ def grid_from_levels(reader: Reader, window: Window, level: int) -> Grid:
 
     Args:
         level: that of the cells (1 ms x 8^level).
+        unseen_ns: so much time is too little to see where in a bucket it was. Where more than READ_UP_TO calls stand for
+            buckets without finer rows, those with less time than this are taken as they are.
+
+    Returns:
+        The cells of the level, and wider ones of those buckets. Their sum is the density.
     """
     width_ns = BUCKET_NS * 8**level
-    grid = Grid(window, width_ns, window.start_ns // width_ns * width_ns)
+    grid = _grid_of(window, width_ns)
     rows, without_finer = _descend(reader, window, level)
     for row in rows:
         grid.add_bucket(row.lane, row.kind, row.bucket, row.ns, row.calls, row.bytes)
-    elided = _Elided(window)
-    for row, row_width_ns in without_finer:
-        elided.want(row, row_width_ns)
+    elided, coarse = _Elided(window), dict[int, Grid]()
+    for some in _by_readers(without_finer):
+        dear = _to_read(some) > READ_UP_TO
+        for row, row_width_ns in some:
+            if dear and row.ns < unseen_ns:
+                wide = coarse.setdefault(row_width_ns, _grid_of(window, row_width_ns))
+                wide.add_bucket(row.lane, row.kind, row.bucket, row.ns, row.calls, row.bytes)
+            else:
+                elided.want(row, row_width_ns)
     elided.fill(grid, reader)
-    return grid
+    return [grid, *coarse.values()]
+
+
+def _grid_of(window: Window, width_ns: int) -> Grid:
+    return Grid(window, width_ns, window.start_ns // width_ns * width_ns)
+
+
+def _by_readers(rows: list[tuple[_Row, int]]) -> tuple[list[tuple[_Row, int]], list[tuple[_Row, int]]]:
+    """Return those of fruitless calls, and the others: different queries read them."""
+    fruitless = KIND_INDEX["fruitless"]
+    return [one for one in rows if one[0].kind == fruitless], [one for one in rows if one[0].kind != fruitless]
+
+
+def _to_read(rows: list[tuple[_Row, int]]) -> int:
+    """Return how many rows of the table are looked at for buckets, all fruitless or none: the latter have an index."""
+    if rows and rows[0][0].kind == KIND_INDEX["fruitless"]:
+        return sum(last - first + 1 for first, last in _merged([(row.first_id, row.last_id) for row, _ in rows]))
+    return sum(row.calls for row, _ in rows)
 
 
 def grid_from_scan(reader: Reader, window: Window, cell_ns: int) -> Grid:
@@ -220,8 +275,7 @@ def few_calls(reader: Reader, window: Window, limit: int) -> list[Span] | None:
     return sorted(found.values(), key=lambda call: (call.started_ns, call.call_id)) if len(found) <= limit else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     thread_id: int
     lane: LaneKey
     kind: int
@@ -235,14 +289,18 @@ class _Row:
 
 def _level_rows(reader: Reader, window: Window, level: int) -> list[_Row]:
     """Return the rows of a level that a window touches, widened to whole buckets of the next level."""
-    parent_ns = BUCKET_NS * 8 ** (level + 1)
-    first, last = max(0, window.start_ns // parent_ns) * 8, (window.end_ns - 1) // parent_ns * 8 + 7
+    first, last = _buckets(window, level)
     rows = reader.trace.named("levels_of_run", run=reader.run.id, level=level, first=first, last=last)
-    return [
-        _Row(row["thread_id"], ("socket", row["socket_id"]) if row["socket_id"] else ("thread", row["thread_id"]),
-             KIND_INDEX.get(row["class"], KIND_INDEX["other"]), row["bucket"], row["calls"], row["ns"], row["bytes"],
-             row["first_call_id"], row["last_call_id"])
-        for row in rows]
+    other = KIND_INDEX["other"]
+    # Of ten million calls these are a hundred thousand rows: their columns are taken by position.
+    return [_Row(thread, ("socket", socket) if socket else ("thread", thread), KIND_INDEX.get(kind, other), *rest)
+            for thread, socket, kind, *rest in rows]
+
+
+def _buckets(window: Window, level: int) -> tuple[int, int]:
+    """Return the first and the last bucket of a level, in whole buckets of the next level, that a window touches."""
+    parent_ns = BUCKET_NS * 8 ** (level + 1)
+    return max(0, window.start_ns // parent_ns) * 8, (window.end_ns - 1) // parent_ns * 8 + 7
 
 
 def _descend(reader: Reader, window: Window, level: int) -> tuple[list[_Row], list[tuple[_Row, int]]]:
@@ -278,7 +336,6 @@ class _Elided:
 
     def fill(self, grid: Grid, reader: Reader) -> None:
         """Read the calls of all buckets taken, each stretch of ids once, into a grid."""
-        # Fruitless calls are the many, and rarely the ones without finer rows: they are left out in SQL where nobody wants them.
         for fruitless, ids in self.ids.items():
             self._fill_kind(grid, reader, fruitless, _merged(ids))
         for fold in reader.folds(self.window):
@@ -305,8 +362,10 @@ def _add_fold(grid: Grid, lane: LaneKey, fold: Fold, part: Window) -> None:
     _add_evenly(grid, lane, Window(fold.first_ns, max(fold.last_ns, fold.first_ns + 1)), fold.calls, fold.in_calls_ns, part)
 
 
-def _add_evenly(grid: Grid, lane: LaneKey, stretch: Window, calls: int, in_calls_ns: int, part: Window) -> None:
-    """Add fruitless calls, spread evenly over a stretch, as far as they lie in a part of the window."""
+def _add_evenly(
+    grid: Grid, lane: LaneKey, stretch: Window, calls: int, in_calls_ns: int, part: Window, kind: int = KIND_INDEX["fruitless"],
+) -> None:
+    """Add calls of a class, spread evenly over a stretch, as far as they lie in a part of the window."""
     low, high = max(stretch.start_ns, part.start_ns), min(stretch.end_ns, part.end_ns)
     if low >= high:
         return
@@ -316,7 +375,7 @@ def _add_evenly(grid: Grid, lane: LaneKey, stretch: Window, calls: int, in_calls
         # What lies before each edge is rounded, so that the parts add up to the whole.
         before, behind = start_ns - stretch.start_ns, end_ns - stretch.start_ns
         ns, count = (whole * behind // stretch.length_ns - whole * before // stretch.length_ns for whole in (in_calls_ns, calls))
-        grid.add_sum(lane, KIND_INDEX["fruitless"], start_ns, ns, count)
+        grid.add_sum(lane, kind, start_ns, ns, count)
 
 
 def _lanes(thread_id: int, socket_id: int | None) -> tuple[LaneKey, ...]:

@@ -180,6 +180,10 @@ class Reader:
         """Return how many calls touch a window, counting no further than `most`."""
         return int(self._named("calls_counted", start=window.start_ns, end=window.end_ns, most=most)[0]["calls"])
 
+    def level_rows(self, buckets: tuple[int, int], level: int) -> int:
+        """Return how many rows `levels` holds of some buckets (the first, the last) of a level."""
+        return int(self._named("levels_counted", level=level, first=buckets[0], last=buckets[1])[0]["held"])
+
     def calls(self, window: Window, first: int = 0, last: int = MAX_ID, threads: Sequence[int] | None = None) -> Iterator[Span]:
         """Yield every call that touches a window, of some threads or of all (None), in the order of their start."""
         return map(self._span, self._stream("calls_of_run", window, first=first, last=last, every=threads is None,
@@ -207,8 +211,10 @@ class Reader:
         Args:
             fruitless: only these, or only the others.
         """
+        # Fruitless calls are the many, and there is an index of the others.
+        query = "short_calls_not_fruitless" if fruitless is False else "short_calls_of_run"
         rows = self._stream(
-            "short_calls_of_run", window, first=first, last=last, every=threads is None, threads=json.dumps(list(threads or ())),
+            query, window, first=first, last=last, every=threads is None, threads=json.dumps(list(threads or ())),
             sockets=json.dumps(list(sockets)), fruitless=fruitless)
         for row in rows:
             operation, layer = self._operations.get(row["operation_id"], ("?", "other"))

@@ -26,6 +26,7 @@ LONG_KEPT = 20_000
 SIGNALS_KEPT = 10_000
 SCAN_UP_TO = 2_000_000
 CELLS_A_COLUMN = 8
+UNSEEN = 160
 
 Source = Literal["auto", "levels", "calls"]
 
@@ -121,7 +122,7 @@ def _tell(reader: Reader, window: Window, resolution: int, source: Source, still
     if not extent.has_levels or (level is None and source == "auto" and extent.counted <= SCAN_UP_TO):
         grid = grid_from_scan(reader, window, cell_ns)
     else:
-        grid = grid_from_levels(reader, window, level or 0)
+        grid = grid_from_levels(reader, window, level or 0, window.length_ns // resolution // UNSEEN)
     kept: list[tuple[int, int, Span]] = []  # a heap: the shortest leaves first
     seen = 0
     for call in reader.long_calls(window):

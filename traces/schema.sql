@@ -130,6 +130,8 @@ CREATE TABLE calls ( -- one socket operation each
 );
 -- Long and unfinished calls are few and stand in no level: this finds them.
 CREATE INDEX calls_long ON calls(run_id, started_ns) WHERE duration_ns >= 8000000 OR duration_ns IS NULL;
+-- Calls that were not fruitless, whatever lies between them: would_block is 1, timeout 5. A query that says these terms uses it.
+CREATE INDEX calls_not_fruitless ON calls(run_id) WHERE outcome_id <> 1 AND (outcome_id <> 5 OR ifnull(timeout_ns, 1) <> 0);
 
 CREATE TABLE links ( -- one call made another possible
   from_call_id INTEGER NOT NULL REFERENCES calls(id),

@@ -134,7 +134,8 @@ WITH moved AS (
   FROM calls c JOIN operations o ON o.id = c.operation_id
   JOIN sockets s ON s.id = c.socket_id
   LEFT JOIN wrapped_sockets w ON w.socket_id = c.socket_id
-  WHERE c.outcome_id = 2 AND c.result > 0 AND s.role IN ('accepted', 'connected', 'pair')
+  WHERE c.outcome_id <> 1 AND (c.outcome_id <> 5 OR ifnull(c.timeout_ns, 1) <> 0) -- by the index calls_not_fruitless
+    AND c.outcome_id = 2 AND c.result > 0 AND s.role IN ('accepted', 'connected', 'pair')
     AND (o.name IN ('tls_recv', 'tls_read', 'tls_send', 'tls_write') OR (c.id >= w.first_call_id) IS NOT TRUE
       AND (((o.name LIKE 'recv%' OR o.name LIKE 'read%' OR o.name = 'ring_recv') AND coalesce(c.flags, 0) & 2 = 0)
         OR ((o.name LIKE 'send%' OR o.name LIKE 'write%' OR o.name = 'ring_send') AND c.parent_id IS NULL)))

@@ -6,7 +6,7 @@ Owns where the border lies. Reads through the trace given; the arithmetic of cel
 from __future__ import annotations
 
 from ...traces import Run, Trace
-from ..density import Grid, few_calls, grid_from_levels, grid_from_scan, level_for
+from ..density import Grid, few_calls, finer_level, grid_from_scan, grids_from_levels, level_for
 from ..reading import Reader, damaged
 from ..story import SCAN_UP_TO
 from ..values import Window
@@ -15,6 +15,10 @@ from .calls import Cells, pack_window
 CALLS_AT_ONCE = 150_000
 """So many calls of a window are sent one by one to a page that asks for windows."""
 LONG_CALLS = 20_000
+FINER_ROWS = 60_000
+"""Of a finer level than a column needs so many rows are read: they say better what lies on either side of its edge."""
+UNSEEN = 160
+"""A part of a column so small that four classes of it, at both ends of a bucket, are less than a pixel of a lane."""
 
 
 def pack_view(trace: Trace, run: Run, window: Window, columns: int, *, payload: bool, most: int = CALLS_AT_ONCE) -> bytes:
@@ -36,7 +40,7 @@ def pack_view(trace: Trace, run: Run, window: Window, columns: int, *, payload: 
         if not reader.extent.has_levels or reader.extent.counted <= most:
             if reader.extent.counted <= most or reader.calls_up_to(window, SCAN_UP_TO + 1) <= SCAN_UP_TO:
                 return pack_window(trace, run, window, payload=payload)
-            grid = grid_from_scan(reader, window, max(1, window.length_ns // (4 * columns)))
+            grids = [grid_from_scan(reader, window, max(1, window.length_ns // (4 * columns)))]
         else:
             # The calls of a window are first read as values to know their ids: too much memory where millions are wanted.
             if most > CALLS_AT_ONCE and reader.calls_up_to(window, most + 1) <= most:
@@ -44,15 +48,15 @@ def pack_view(trace: Trace, run: Run, window: Window, columns: int, *, payload: 
             few = few_calls(reader, window, min(most, CALLS_AT_ONCE))
             if few is not None:
                 return pack_window(trace, run, window, payload=payload, ids=[call.call_id for call in few])
-            level = level_for(window, max(1, columns // 2)) or 0
-            grid = grid_from_levels(reader, window, level)
+            level = finer_level(reader, window, level_for(window, max(1, columns // 2)) or 0, FINER_ROWS)
+            grids = grids_from_levels(reader, window, level, window.length_ns // columns // UNSEEN)
         longest = sorted(reader.long_calls(window), key=lambda call: -call.duration_ns)
         for call in longest[LONG_CALLS:]:
-            grid.add_call(call.thread_id, call.socket_id, call.kind, call.started_ns, call.ended_ns, call.bytes)
+            grids[0].add_call(call.thread_id, call.socket_id, call.kind, call.started_ns, call.ended_ns, call.bytes)
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error
     ids = [call.call_id for call in longest[:LONG_CALLS]]
-    return pack_window(trace, run, window, payload=payload, ids=ids, cells=_cells(grid))
+    return pack_window(trace, run, window, payload=payload, ids=ids, cells=[cells for grid in grids for cells in _cells(grid)])
 
 
 def _cells(grid: Grid) -> Cells:

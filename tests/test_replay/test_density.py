@@ -6,10 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sockreel.replay import Story, Window, load_story
-from sockreel.replay.density import grid_from_levels, grid_from_scan, shares
+from sockreel.replay import density
+from sockreel.replay.density import Grid, grid_from_levels, grid_from_scan, grids_from_levels, shares
 from sockreel.replay.reading import Reader
 from sockreel.tests.synthetic import MS, US, Recording
 from sockreel.traces import open_trace
@@ -62,6 +64,69 @@ def test_levels_and_calls_say_the_same(
                 # A window that ends within a bucket cuts the calls read one by one, not the bucket.
                 if width_ns <= 64 * MS and window.start_ns % width_ns == 0 and window.end_ns % width_ns == 0:
                     assert [cell for cell in found.cells(lane) if any(cell.ns + cell.calls)] == wanted
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(bursts=st.lists(BURST, min_size=1, max_size=12))
+def test_where_too_many_calls_would_be_read_nobody_sees_the_difference(
+    bursts: list[tuple[int, int, str, str, int, int, int, int | None]], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Time and calls of each class are all there, and no column of a lane of 20 pixels is off by more than one."""
+    columns, window = 256, Window(0, 1_024 * MS)
+    with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patch:
+        path = Path(folder) / "t.db"
+        record(path, bursts, False)
+        with open_trace(path) as trace:
+            reader = Reader(trace, trace.find_run())
+            if not reader.extent.has_levels:
+                return
+            exact = grids_from_levels(reader, window, 0)
+            patch.setattr(density, "READ_UP_TO", 0)
+            rough = grids_from_levels(reader, window, 0, window.length_ns // columns // 160)
+            (one,) = exact
+            for lane in one.lanes:
+                wanted, found = (_sums(grids, lane) for grids in (exact, rough))
+                assert found == wanted
+                for column in range(columns):
+                    part = Window(column * window.length_ns // columns, (column + 1) * window.length_ns // columns)
+                    differ = sum(abs(_time_in(exact, lane, kind, part) - _time_in(rough, lane, kind, part)) for kind in range(4))
+                    assert differ * 20 <= part.length_ns
+
+
+def _sums(grids: list[Grid], lane: tuple[Literal["thread", "socket"], int]) -> list[int]:
+    return [sum(row[n] for grid in grids for row in grid.lanes.get(lane, {}).values()) for n in range(9)]
+
+
+def _time_in(grids: list[Grid], lane: tuple[Literal["thread", "socket"], int], kind: int, part: Window) -> float:
+    """Return the time of a class in a stretch, each cell's spread evenly over it."""
+    total = 0.0
+    for grid in grids:
+        for index, row in grid.lanes.get(lane, {}).items():
+            start_ns = grid.origin_ns + index * grid.cell_ns
+            total += row[kind] * max(0, min(part.end_ns, start_ns + grid.cell_ns) - max(part.start_ns, start_ns)) / grid.cell_ns
+    return total
+
+
+def test_a_bucket_with_little_in_it_is_read_where_that_is_cheap_and_taken_whole_where_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One short answer among thousands of fruitless calls: exact by its index, or as wide as its bucket."""
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run()
+        thread, socket = run.thread(), run.socket(4)
+        run.spin(thread, "recv", socket, at_ns=0, until_ns=500 * MS, every_ns=100 * US)
+        run.call(thread, "recv", socket, at_ns=501 * MS, duration_ns=3 * US, result=5)
+        run.spin(thread, "recv", socket, at_ns=502 * MS, until_ns=1_000 * MS, every_ns=100 * US)
+        run.finish(1_000 * MS)
+    window = Window(0, 1_000 * MS)
+    moved = 2
+    with open_trace(tmp_path / "t.db") as trace:
+        reader = Reader(trace, trace.find_run())
+        (exact,) = grids_from_levels(reader, window, 0, 10 * US)
+        assert [index for index, row in exact.lanes["thread", thread].items() if row[moved]] == [501]
+        monkeypatch.setattr(density, "READ_UP_TO", 0)
+        fine, wide = grids_from_levels(reader, window, 0, 10 * US)
+        assert not [row for row in fine.lanes["thread", thread].values() if row[moved]]
+        assert [row[moved] for row in wide.lanes["thread", thread].values()] == [3 * US]
+        assert [row[4 + moved] for row in grid_from_levels(reader, window, 0, 10 * US).lanes["thread", thread].values() if row[4 + moved]] == [1]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

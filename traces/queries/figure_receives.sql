@@ -6,6 +6,7 @@ FROM calls c JOIN operations o ON o.id = c.operation_id JOIN sockets s ON s.id =
 LEFT JOIN (SELECT to_call_id, max(from_call_id) AS from_call_id FROM links WHERE kind = 'readiness' GROUP BY to_call_id) l ON l.to_call_id = c.id
 LEFT JOIN calls w ON w.id = l.from_call_id
 LEFT JOIN calls p ON p.id = c.parent_id AND p.operation_id IN (SELECT id FROM operations WHERE layer = 'wait')
-WHERE c.run_id = :run AND c.outcome_id = (SELECT id FROM outcomes WHERE name = 'ok') AND c.result > 0 AND c.duration_ns IS NOT NULL
+WHERE c.run_id = :run AND c.outcome_id <> 1 AND (c.outcome_id <> 5 OR ifnull(c.timeout_ns, 1) <> 0)
+  AND c.outcome_id = (SELECT id FROM outcomes WHERE name = 'ok') AND c.result > 0 AND c.duration_ns IS NOT NULL
   AND c.operation_id IN (SELECT id FROM operations WHERE name IN (SELECT value FROM json_each(:operations))) AND s.internal IS NOT 1
 ORDER BY c.id LIMIT :most;
