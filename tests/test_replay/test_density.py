@@ -9,8 +9,7 @@ from typing import Literal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sockreel.replay import Story, Window, load_story
-from sockreel.replay import density
+from sockreel.replay import Story, Window, density, load_story
 from sockreel.replay.density import Grid, grid_from_levels, grid_from_scan, grids_from_levels, shares
 from sockreel.replay.reading import Reader
 from sockreel.tests.synthetic import MS, US, Recording
@@ -107,7 +106,9 @@ def _time_in(grids: list[Grid], lane: tuple[Literal["thread", "socket"], int], k
     return total
 
 
-def test_a_bucket_with_little_in_it_is_read_where_that_is_cheap_and_taken_whole_where_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_with_little_in_it_is_read_where_that_is_cheap_and_taken_whole_where_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One short answer among thousands of fruitless calls: exact by its index, or as wide as its bucket."""
     with Recording(tmp_path / "t.db") as recording:
         run = recording.run()
@@ -126,7 +127,8 @@ def test_a_bucket_with_little_in_it_is_read_where_that_is_cheap_and_taken_whole_
         fine, wide = grids_from_levels(reader, window, 0, 10 * US)
         assert not [row for row in fine.lanes["thread", thread].values() if row[moved]]
         assert [row[moved] for row in wide.lanes["thread", thread].values()] == [3 * US]
-        assert [row[4 + moved] for row in grid_from_levels(reader, window, 0, 10 * US).lanes["thread", thread].values() if row[4 + moved]] == [1]
+        one = grid_from_levels(reader, window, 0, 10 * US).lanes["thread", thread]
+        assert [row[4 + moved] for row in one.values() if row[4 + moved]] == [1]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -49,7 +49,8 @@ def test_a_trace_without_the_index_says_the_same(path: Path, name: str) -> None:
     """Traces of earlier versions have none."""
     import sqlite3
 
-    parameters: dict[str, object] = {"run": 1, "sockets": "[1]", "first": 0, "last": 1 << 60, "every": 1, "threads": "[]", "start": 0, "end": MS * 9}
+    parameters: dict[str, object] = {
+        "run": 1, "sockets": "[1]", "first": 0, "last": 1 << 60, "every": 1, "threads": "[]", "start": 0, "end": MS * 9}
     told = []
     for _ in range(2):
         with open_trace(path) as trace:
