@@ -116,20 +116,20 @@ class _Recovery:
         ((start_ns, _),) = writer.asked("start_of_run")
         folders = tuple(folder for folder in left.folders if belongs(folder, left.key))
         drain = Drain(writer, folders, start_ns or 0)
-        drain.counted_later = True
-        drain.folded_from_ns = self.settings.get("folded_from_ns")
-        drain.blind_spots = blind_spots(left.run)
+        drain.calls.counted_later = drain.census.dead_at_first = True
+        drain.calls.folded_from_ns = self.settings.get("folded_from_ns")
+        drain.spots.sentences = list(blind_spots(left.run))
         ((before,),) = writer.asked("kept_of_run")
-        drain.calls_recorded = drain.calls_kept = before
+        drain.calls.recorded = drain.calls.kept = before
         try:
             same_boot = (self.settings.get("booted") or boot()) == boot()
-            drain.lost_before = journal.resume(drain, same_boot)
+            drain.calls.lost_before = journal.resume(drain, same_boot)
             waited = self._read(drain)
             still = self._finish(drain, bool(folders), waited)
         except BaseException:
             writer.roll_back()
             raise
-        calls, lost = drain.calls_recorded, drain.calls_lost
+        calls, lost = drain.calls.recorded, drain.calls_lost
         log_stays = not writer.finish()
         Place(left.folders, left.key).remove()
         remove_spool(writer.path, left.run.id)
@@ -156,10 +156,10 @@ class _Recovery:
         waited = False
         while True:
             behind = drain.step() >= drain.step_calls
-            alive = [process.pid for process in drain.processes if not has_ended(process.pidfd)]
+            alive = [process.pid for process in drain.census.alive if not has_ended(process.pidfd)]
             if self.now:
                 self._stop_agents(drain)
-            if behind or (drain.processes and not alive):
+            if behind or (drain.census.alive and not alive):
                 continue
             if not alive or self.now:
                 return waited
@@ -174,35 +174,35 @@ class _Recovery:
 
     def _stop_agents(self, drain: Drain) -> None:
         """Let programs run on unrecorded. What they lose from now on is not the run's."""
-        for process in drain.processes:
+        for process in drain.census.alive:
             if process.pid not in self.stopped:
                 self.stopped[process.pid] = process.reader.lost()
                 process.reader.stop_agent()
 
     def _finish(self, drain: Drain, tape_found: bool, waited: bool) -> tuple[int, ...]:
         writer = self.writer
-        still = tuple(process.pid for process in drain.processes)
+        still = tuple(process.pid for process in drain.census.alive)
         for pid in still:
-            drain.add_blind_spot(f"process {pid} ran on unrecorded when the run was recovered")
+            drain.spots.add(f"process {pid} ran on unrecorded when the run was recovered")
         if not tape_found:
-            drain.add_blind_spot("the recorder died and its tape was gone: what happened last is not known")
+            drain.spots.add("the recorder died and its tape was gone: what happened last is not known")
         run_ns = drain.run_ns()
         drain.finish()
-        for process in drain.ended:
+        for process in drain.census.ended:
             if process.pid in still:
                 process.lost, process.faults = self.stopped.get(process.pid, (process.lost, process.faults))
-        if drain.calls_recorded > _MANY_CALLS:
-            self.say(f"counting {drain.calls_recorded:,} calls anew")
-        drain.calls_recorded = drain.calls_kept = recount(writer)
+        if drain.calls.recorded > _MANY_CALLS:
+            self.say(f"counting {drain.calls.recorded:,} calls anew")
+        drain.calls.recorded = drain.calls.kept = recount(writer)
         writer.drop_orphans()
         join_senders(writer, drain.calls_lost)
         writer.link_exchanges()
-        if drain.ended and self.left.run.python is None:
-            head = drain.ended[0].reader.head
+        if drain.census.ended and self.left.run.python is None:
+            head = drain.census.ended[0].reader.head
             writer.update_run(python=head.python, core=head.core, call_cost_ns=head.cost_ns or None)
         ((_, last_ns),) = writer.asked("start_of_run")
         if recover_packets(writer, max(run_ns, last_ns)) is not None:
-            drain.add_blind_spot("the recorder died: how many packets were lost is not known, and later ones were not captured")
+            drain.spots.add("the recorder died: how many packets were lost is not known, and later ones were not captured")
         writer.update_run(
             duration_ns=max(run_ns, last_ns) if waited or still else last_ns,
             ended_by="recorder_lost",

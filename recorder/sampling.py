@@ -47,13 +47,13 @@ class Sampler:
             now_s: on the monotonic clock.
             alive: whether anything still runs.
         """
-        listening = len(self._drain.listening)
+        listening = len(self._drain.notes.listening)
         if now_s >= self._due_s or listening != self._listening or not alive:
             self._listening = listening
             self.look()
         elif self._cpu_every_s < _EVERY_S and now_s >= self._cpu_due_s:
             self._cpu_due_s = now_s + self._cpu_every_s
-            for process in self._drain.processes:
+            for process in self._drain.census.alive:
                 run_ns = cpu_clock_ns(process.pid)
                 if run_ns is not None:
                     self._insert(process, None, {"run_ns": run_ns})
@@ -63,7 +63,7 @@ class Sampler:
     def look(self) -> None:
         """Look at all of them now. Threads that did not run since the last look get no row."""
         began_s, cpu_s = time.monotonic(), time.thread_time()
-        for process in self._drain.processes:
+        for process in self._drain.census.alive:
             sample = process_sample(process.pid)
             if sample is None:
                 continue
@@ -85,7 +85,7 @@ class Sampler:
             pid: of the program.
             rusage: what wait4 gave: of the program, and of all descendants that were waited for.
         """
-        known = [*self._drain.processes, *self._drain.ended]
+        known = [*self._drain.census.alive, *self._drain.census.ended]
         main = next((process for process in known if process.pid == pid), None)
         last = self._last.get(main.id) if main is not None else None
         if main is None or not main.id:
@@ -93,11 +93,11 @@ class Sampler:
         total_ns = round((rusage.ru_utime + rusage.ru_stime) * 1e9)
         if last is None:
             # Nobody looked while it ran. Without children all of it is its own.
-            last = Sample(run_ns=total_ns) if len(known) == 1 and not self._drain.unrecorded else Sample(run_ns=None)
+            last = Sample(run_ns=total_ns) if len(known) == 1 and not self._drain.census.unrecorded else Sample(run_ns=None)
         last = replace(last, voluntary_switches=None, involuntary_switches=None)
         if last.run_ns is not None:
             last = replace(last, children_ns=max(0, total_ns - last.run_ns))
-        if len(known) == 1 and not self._drain.unrecorded and (last.children_ns or 0) < _NO_CHILDREN_NS:
+        if len(known) == 1 and not self._drain.census.unrecorded and (last.children_ns or 0) < _NO_CHILDREN_NS:
             last = replace(last, voluntary_switches=rusage.ru_nvcsw, involuntary_switches=rusage.ru_nivcsw)
         self._insert(main, None, asdict(last))
 

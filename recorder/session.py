@@ -143,8 +143,8 @@ class _Session:
             self.crowd = priority.at_our_first(lambda: Crowd(workload, settings.allow_remote))
         ahead = Ahead()  # before we give way to the program: it is to be ahead of it
         self.drain = Drain(self.writer, self.place.folders, self.start_ns, ahead)
-        self.drain.folded_from_ns = 0 if settings.fold else None
-        self.drain.by_socket = settings.by_socket
+        self.drain.calls.folded_from_ns = 0 if settings.fold else None
+        self.drain.calls.by_socket = settings.by_socket
         self.sampler = Sampler(self.drain, self.writer, settings.sample_s)
         try:
             with self._signals(), collecting.seldom(), stamping.awake(settings.kernel_times):
@@ -234,7 +234,7 @@ class _Session:
         if self.status is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.program.pid, number)
-        for process in self.drain.processes:
+        for process in self.drain.census.alive:
             if process.pidfd is not None and process.pid != self.program.pid:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     signal.pidfd_send_signal(process.pidfd, number)
@@ -242,7 +242,7 @@ class _Session:
     # The loop.
 
     def _alive(self) -> bool:
-        return self.status is None or any(not has_ended(process.pidfd) for process in self.drain.processes)
+        return self.status is None or any(not has_ended(process.pidfd) for process in self.drain.census.alive)
 
     def _loop(self) -> None:
         now = time.monotonic()
@@ -283,7 +283,7 @@ class _Session:
     def _note_beside(self, alive: bool) -> None:
         """Note what is due beside the calls: who runs, samples, clocks, counts."""
         now = time.monotonic()
-        if self.drain.processes or self.drain.ended:
+        if self.drain.census.alive or self.drain.census.ended:
             self.hello_due = None
             self._describe()
         self.sampler.look_when_due(now, alive)
@@ -317,7 +317,7 @@ class _Session:
         self.reserve.release()
         lost = f"{self.drain.calls_lost:,} calls were not recorded"
         self.complaints.append(f"recording stopped after {at_s:.1f} s ({why}), the program ran on: {lost}")
-        self.drain.add_blind_spot(f"what happened after {at_s:.1f} s: {why}")
+        self.drain.spots.add(f"what happened after {at_s:.1f} s: {why}")
         try:
             self.drain.finish_muted()
         except TraceError as error:
@@ -330,7 +330,7 @@ class _Session:
 
     def _name_unrecorded(self) -> None:
         """Say at once which process runs without us, and why."""
-        for pid, reason in self.drain.unrecorded.items():
+        for pid, reason in self.drain.census.unrecorded.items():
             if pid not in self.named:
                 self.named.add(pid)
                 self.say(f"process {pid} runs unrecorded: {reason}")
@@ -355,7 +355,7 @@ class _Session:
         if not self.endings and not self.ended_by:
             if deadline is not None and now >= deadline:
                 self._end("for", now)
-            elif self.settings.max_calls is not None and self.drain.calls_recorded >= self.settings.max_calls:
+            elif self.settings.max_calls is not None and self.drain.calls.recorded >= self.settings.max_calls:
                 self._end("max_calls", now)
         while self.endings and now >= self.endings[0][0]:
             self._signal(self.endings.pop(0)[1])
@@ -363,13 +363,13 @@ class _Session:
     def _fold_when_large(self) -> None:
         """From the size asked for on, count the calls of long spins instead of keeping each."""
         most, drain = self.settings.max_size_bytes, self.drain
-        if most is None or drain.folded_from_ns is not None or self.writer.file_bytes() < most:
+        if most is None or drain.calls.folded_from_ns is not None or self.writer.file_bytes() < most:
             return
-        drain.folded_from_ns = self.learned["folded_from_ns"] = drain.run_ns()
+        at_ns = drain.calls.folded_from_ns = self.learned["folded_from_ns"] = drain.run_ns()
         self.writer.update_run(settings=json_text(self._settings()))
         size = f"{most >> 20:,} MB" if most >= 1 << 20 else f"{most:,} bytes"
         self.complaints.append(
-            f"the trace reached {size} (--max-size) after {drain.folded_from_ns / 1e9:.1f} s: from then on long spins are counted, not kept"
+            f"the trace reached {size} (--max-size) after {at_ns / 1e9:.1f} s: from then on long spins are counted, not kept"
         )
 
     def _end(self, why: str, now: float) -> None:
@@ -381,9 +381,9 @@ class _Session:
         crowd = self.crowd
         if crowd is None:
             return
-        if not self.crowd_called and self.drain.listening:
+        if not self.crowd_called and self.drain.notes.listening:
             self.crowd_called = True
-            crowd.connect(*self.drain.listening[0])
+            crowd.connect(*self.drain.notes.listening[0])
         self._take_exchanges(crowd)
         if (crowd.finished or crowd.over) and not self.ended_by:
             now = time.monotonic()
@@ -417,12 +417,12 @@ class _Session:
         if self.described:
             return
         self.described = True
-        head = (self.drain.processes or self.drain.ended)[0].reader.head
+        head = (self.drain.census.alive or self.drain.census.ended)[0].reader.head
         self.learned["core_reason"] = head.core_reason
         self.writer.update_run(python=head.python, core=head.core, call_cost_ns=head.cost_ns or None, settings=json_text(self._settings()))
-        main = next((process for process in [*self.drain.processes, *self.drain.ended] if process.pid == self.program.pid), None)
+        main = next((process for process in self.drain.census.all if process.pid == self.program.pid), None)
         if main is None and not self.command.deaf:
-            self.drain.add_blind_spot(f"{self.command.arguments[0]} itself was not recorded, only its children")
+            self.drain.spots.add(f"{self.command.arguments[0]} itself was not recorded, only its children")
 
     def _finish(self) -> Result:
         try:
@@ -443,7 +443,7 @@ class _Session:
         self.finished = True
         ours = ended_by in ("for", "max_calls", "workload")
         packets = (self.packets.kept, self.packets.lost) if self.packets is not None else (None, None)
-        calls = (self.drain.calls_recorded, self.drain.calls_lost)
+        calls = (self.drain.calls.recorded, self.drain.calls_lost)
         return Result(self.writer.run_id, 0 if ours else shown, ended_by, *calls, tuple(self.complaints), *packets)
 
     def _last_words(self, shown: int, ended_by: str) -> None:
@@ -462,7 +462,7 @@ class _Session:
             self.complaints += self.packets.finish(run_ns)
         if self.rusage is not None:
             self.sampler.close(self.program.pid, self.rusage)
-        for process in self.drain.ended:
+        for process in self.drain.census.ended:
             if process.pid == self.program.pid:
                 self.writer.update("processes", process.id, exit_status=shown)
         self.learned |= launch.last_words(self.place.folders[0])
@@ -480,14 +480,14 @@ class _Session:
 
     def _describe_nothing(self) -> None:
         """Where no agent ever spoke, say why."""
-        if self.drain.ended:
+        if self.drain.census.ended:
             return
         if self.command.deaf:
             reason = f"{self.command.arguments[0]} ran with {self.command.deaf}"
-        elif self.drain.unrecorded:
-            reason = next(iter(self.drain.unrecorded.values()))
+        elif self.drain.census.unrecorded:
+            reason = next(iter(self.drain.census.unrecorded.values()))
         else:
             reason = f"no Python 3.8 or newer started in {self.command.arguments[0]} (or it was kept from reading PYTHONPATH)"
-        self.drain.add_blind_spot(f"nothing was recorded: {reason}")
+        self.drain.spots.add(f"nothing was recorded: {reason}")
         self.drain.write_counts()
         self.complaints.append(f"nothing was recorded: {reason}")

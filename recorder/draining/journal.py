@@ -103,19 +103,19 @@ def resume(drain: Drain, same_boot: bool) -> int:
         for name, state in sorted(tapes, key=lambda tape: int(tape[1]["process"])):
             head = Head(**{**asdict(heads[name]), "command": tuple(heads[name].command)})
             process = _process(drain, head, state, same_boot)
-            (drain.ended if "lost" in state else drain.processes).append(process)
+            (drain.census.ended if "lost" in state else drain.census.alive).append(process)
             process.open_sockets = {id_ - process.bases.socket for owner, id_ in sockets if owner == process.id}
             if process.pidfd is None:
                 process.found_dead_ns = max(signs.get(process.id, 0), head.started_ns - drain.start_ns)
         for pid, told in writer.remembered("child").items():
             process_id, started_by, why_not, command = json.loads(told)
-            drain.children[int(pid)] = (process_id, started_by, why_not, command)
+            drain.census.children[int(pid)] = (process_id, started_by, why_not, command)
             if why_not:
-                drain.unrecorded[int(pid)] = why_not
+                drain.census.unrecorded[int(pid)] = why_not
         for pid, reason in writer.remembered("unrecorded").items():
-            drain.seen.add(f"{pid}.unrecorded")
-            drain.unrecorded[int(pid)] = json.loads(reason)
-        drain.numbering.go_on([*drain.ended, *drain.processes])
+            drain.census.seen.add(f"{pid}.unrecorded")
+            drain.census.unrecorded[int(pid)] = json.loads(reason)
+        drain.numbering.go_on([*drain.census.ended, *drain.census.alive])
         return sum(json.loads(calls) for calls in writer.remembered("lost").values())
     except (KeyError, TypeError, ValueError) as error:
         reason = f"what its recorder left cannot be read ({error!r}): recover it with the version that made it"
@@ -123,12 +123,12 @@ def resume(drain: Drain, same_boot: bool) -> int:
 
 
 def _process(drain: Drain, head: Head, state: dict[str, Any], same_boot: bool) -> Process:
-    reader = TapeReader(drain.folders, _head_file(drain.folders, head.name), head)
+    reader = TapeReader(drain.census.folders, _head_file(drain.census.folders, head.name), head)
     thread, socket, site, address, signal = state["bases"]
     bases = Bases(thread, socket, site, address, signal, drain.start_ns)
-    alive = same_boot and bool(drain.folders) and "lost" not in state
+    alive = same_boot and bool(drain.census.folders) and "lost" not in state
     process = Process(state["process"], reader, bases, open_pidfd(head.pid, head.started_ns) if alive else None)
-    drain.seen.add(reader.path.name)
+    drain.census.seen.add(reader.path.name)
     if "lost" in state:
         process.lost, process.faults = state["lost"], state["faults"]
         reader.close()  # what the other recorder had no time for

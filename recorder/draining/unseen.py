@@ -21,8 +21,9 @@ from .known import by_library, libraries
 from .moved import inherited_inodes
 
 if TYPE_CHECKING:
-    from .drain import Drain
+    from .census import Census
     from .process import Process
+    from .spots import BlindSpots
 
 _LOOK_S = 0.25
 _SHARE = 50  # a look may take one part in so many of our time
@@ -38,11 +39,13 @@ class Unseen:
     """What was seen of it so far in a run.
 
     Args:
-        drain: whose processes are looked at, and which keeps the blind spots.
+        census: whose processes are looked at.
+        spots: takes what is found.
     """
 
-    def __init__(self, drain: Drain) -> None:
-        self._drain = drain
+    def __init__(self, census: Census, spots: BlindSpots) -> None:
+        self._census = census
+        self._spots = spots
         self._known: OrderedDict[str, None] = OrderedDict.fromkeys(inherited_inodes())
         self._suspected: dict[str, int] = {}  # inode -> how often it was looked at
         self._found: dict[str, str] = {}  # inode -> what it is
@@ -61,7 +64,7 @@ class Unseen:
         if begun_s < self._next_s:
             return
         seen: dict[str, Process] = {}
-        for process in self._drain.processes:
+        for process in self._census.alive:
             self._look_at_libraries(process.pid)
             seen.update((inode, process) for inode in _sockets(process.pid) if inode not in self._known and inode not in self._found)
         again = {inode: process for inode, process in seen.items() if self._is_due(inode)}
@@ -87,7 +90,7 @@ class Unseen:
         for file in libraries(maps):
             known = by_library(file)
             if known is not None:
-                self._drain.add_blind_spot(known.sentence)
+                self._spots.add(known.sentence)
 
     def _say(self) -> None:
         if not self._found:
@@ -97,7 +100,7 @@ class Unseen:
         named = ", ".join(kinds[:_MOST_NAMED]) + (f" and {len(kinds) - _MOST_NAMED:,} more" if len(kinds) > _MOST_NAMED else "")
         sentence = (f"{'a socket was' if one else f'{len(kinds):,} sockets were'} opened outside of Python's socket module, "
                     f"and what {'it' if one else 'they'} did is not in this trace: {named}")  # fmt: skip
-        self._drain.replace_blind_spot(self._sentence, sentence)
+        self._spots.replace(self._sentence, sentence)
         self._sentence = sentence
 
 

@@ -16,7 +16,7 @@ from ..tapes.tape import slot_column
 from .readiness import NEEDS
 
 if TYPE_CHECKING:
-    from ..draining.drain import Drain
+    from ..draining.numbering import Numbering
     from ..draining.process import Process
 
 _KEPT = 4096
@@ -67,16 +67,16 @@ class Deliveries:
                         yield key, socket
 
 
-def take(drain: Drain, process: Process, key: int, fields: Sequence[str]) -> None:
+def take(numbering: Numbering, process: Process, key: int, fields: Sequence[str]) -> None:
     """Write what a note tells of a delivery.
 
     Args:
-        drain: whose writer writes it.
+        numbering: of the run; its writer writes it.
         process: where it happened.
         key: its number in that process.
         fields: of the note.
     """
-    writer, bases, start_ns = drain.writer, process.bases, drain.start_ns
+    writer, bases, start_ns = numbering.writer, process.bases, numbering.start_ns
     known = process.deliveries
     if len(fields) == 1:
         writer.update("signals", bases.signal + key, ended_ns=int(fields[0]) - start_ns)
@@ -94,7 +94,7 @@ def take(drain: Drain, process: Process, key: int, fields: Sequence[str]) -> Non
         via=told["via"],
         started_ns=started_ns - start_ns,
         ended_ns=ended_ns - start_ns if ended_ns >= 0 else None,
-        during_call_id=drain.numbering.call_id(process.segment_ids, during - 1) if during else None,
+        during_call_id=numbering.call_id(process.segment_ids, during - 1) if during else None,
         socket_id=bases.socket + socket if socket else None,
     )
     if during:
