@@ -21,7 +21,8 @@ from .film import pack_film
 
 SCRIPTS = (
     "words", "format", "unpack", "series", "model", "state", "style", "draw", "chart", "stage", "text", "details", "tables",
-    "remote", "find", "input", "live", "playline", "playstate", "playdeck", "told", "main",
+    "remote", "find", "input", "live", "playwords", "playline", "playstate", "playdeck",
+    "told", "playstage", "playpanes", "playbreaks", "playbar", "playask", "player", "main",
 )
 """The scripts of the page in the order in which they are read: each needs only those before it."""
 CALLS_IN_A_FILE = 2_000_000
@@ -72,7 +73,7 @@ def page_parts(packs: Iterable[bytes], *, connect: str, films: Iterable[bytes | 
         connect: whom the page may connect to, as `connect-src` says it.
         films: what it takes to play each run, read when somebody wants to see it.
     """
-    style = _file("page.css")
+    style = _file("page.css") + _file("player.css")
     scripts = [_file(f"{name}.js") for name in SCRIPTS]
     before, _, after = _file("page.html").partition("<!-- packs and scripts -->")
     policy = "; ".join((

@@ -140,7 +140,7 @@ const Input = (() => {
   }
 
   function anywhere(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    if (Player.isOpen() || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
     const does = {
       "/": () => Find.field("text").focus(), n: () => Find.step(1), N: () => Find.step(-1), r: Main.rule, d: Main.wear, l: Main.speak, "?": Main.help,
       Escape: () => { State.ruler = null; State.measuring = false; State.select(null, null); Main.ruled(); },

@@ -5,6 +5,7 @@ const Main = (() => {
   const by = (id) => document.getElementById(id);
   let tables = null;
   let linking = null;
+  let asked = null;
 
   async function start() {
     Words.language = (navigator.language || "en").toLowerCase().startsWith("zh") ? "zh" : "en";
@@ -35,13 +36,14 @@ const Main = (() => {
       run.load(served ? await Remote.get(`window?${query}`) : await take(packs.shift()));
     }
     State.listen(frame);
+    Player.start();
     if (served) Remote.start();
     Find.start(served ? Remote.matches : null);
     legend();
     Tables.whole();
     notes();
     await link();
-    addEventListener("hashchange", () => { if (location.hash !== State.hash()) link().catch(fail); });
+    addEventListener("hashchange", () => { if (location.hash !== (Player.isOpen() ? Player.hash() : State.hash())) link().catch(fail); });
     by("loading").hidden = true;
     frame();
     document.body.dataset.ready = "yes";
@@ -59,12 +61,14 @@ const Main = (() => {
       by("partial").hidden = State.runs.every((run) => run.complete);
     }, 200);
     clearTimeout(linking);
-    linking = setTimeout(() => history.replaceState(null, "", State.hash()), 150);
+    linking = setTimeout(() => { if (!Player.isOpen()) history.replaceState(null, "", State.hash()); }, 150);
   }
 
   /** Bring into view what the address names. */
   async function link() {
     const found = State.read(location.hash);
+    if (found.play !== undefined) return Player.open(found);
+    Player.close();
     State.aligned = found.align !== "clock";
     State.measure();
     const [from, width] = [Number(found.t), Number(found.w)];
@@ -82,7 +86,7 @@ const Main = (() => {
         break;
       }
     }
-    aligned();
+    return aligned();
   }
 
   function buttons() {
@@ -92,7 +96,7 @@ const Main = (() => {
     };
     for (const [id, action] of Object.entries(does)) by(id).addEventListener("click", action);
     by("align").hidden = State.runs.every((run) => !run.offset);
-    by("keys").addEventListener("close", () => by("help").focus());
+    by("keys").addEventListener("close", () => asked.focus());
     by("keys-close").addEventListener("click", () => by("keys").close());
   }
 
@@ -128,9 +132,11 @@ const Main = (() => {
     State.changed();
   }
 
-  function help() {
+  /** Show keys; whoever asked for them has the focus again afterwards. */
+  function help(keys, button) {
     const {make} = Details;
-    by("keys-list").replaceChildren(...Words.say("keys").flatMap(([key, does]) => [make("dt", {}, key), make("dd", {}, does)]));
+    asked = button ?? by("help");
+    by("keys-list").replaceChildren(...(button ? keys : Words.say("keys")).flatMap(([key, does]) => [make("dt", {}, key), make("dd", {}, does)]));
     by("keys").showModal();
   }
 

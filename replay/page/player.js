@@ -1,0 +1,272 @@
+"use strict";
+// The player in the page: opens on one run or two, moves them by buttons, keys and the clock, and shows every moment. Owns what is open,
+// the clock and the address of a moment (#play&run=1&at=1400000000). Every move is the deck's, everything drawn the panes'.
+//
+// For other parts of the page:
+//   Player.open({play: "", run: "1", at: "1400000000"}), Player.close(), Player.isOpen(), Player.deck()
+//   Player.go(reel, head)      put a run somewhere: reel.line.atCall(n) stands behind n steps, reel.line.atTime(ns) at a moment
+//   Player.gate = {wants(reel, position), ask(reel, position)}
+//                              before a step is shown: where `wants` says true, stepping and playing come to stand before that step, at its
+//                              beginning, and `ask` is called; on they go once `wants` says false. Jumps are not held.
+//   Player.veil(true)          hide what comes: the sentence, what comes of calls in progress, the rows of the log to come
+//   Player.listen(heard)       call back whenever another moment is shown
+
+const Player = (() => {
+  const by = (id) => document.getElementById(id);
+  const SAYS_MS = 1500;  // while time goes on, a screen reader is told a sentence no more often than this
+  const CALM_MS = 250;  // and where less motion is wanted, the picture changes no more often than this
+  const listeners = [];
+  let deck = null, panes = [], veiled = false, drawing = false, marked = null, last = 0, drawn = 0, told = {at: 0, text: ""}, linking = null, opening = 0;
+
+  const isOpen = () => !by("player").hidden;
+
+  /** Make the player's controls work. */
+  function start() {
+    by("play").addEventListener("click", () => open({}, true).catch(Main.fail));
+    by("play").hidden = State.runs.every((run) => !run.known.facts.calls);
+    PlayBar.start({move, toggle, seek, resized: () => { marked = null; draw(); }, speed: (n) => { deck.speed = n; draw(); }});
+    const does = {"play-close": () => leave(), "play-language": Main.speak, "play-theme": Main.wear, "play-help": help, "play-skip": skip, "play-fold": () => move((one) => one.turnAll(), true)};
+    for (const [id, action] of Object.entries(does)) by(id).addEventListener("click", action);
+    by("play-run").addEventListener("change", () => choose());
+    by("play-beside").addEventListener("change", () => choose());
+    by("play-mode").addEventListener("change", () => { deck.mode = by("play-mode").value; deck.follow(); draw(); });
+    PlayAsk.start();
+    State.listen(() => { if (isOpen()) { marked = null; relabel(); draw(); } });
+  }
+
+  /** Open on what an address names; without one, at the selected call, or where it was left. */
+  async function open(found, byHand = false) {
+    const mine = ++opening;
+    const chosen = (found.run ?? "").split(",").map((number) => State.runs[Number(number) - 1]).filter(Boolean).slice(0, 2);
+    const runs = chosen.length ? [...new Set(chosen)] : byHand && !State.selected && deck ? deck.reels.map((reel) => State.runs[reel.run.index]) : [State.selected?.run ?? State.runs[0]];
+    by("player").hidden = false;
+    document.body.classList.add("with-player");
+    by("play-note").textContent = Words.say("play_reading");
+    let reels;
+    try {
+      reels = [];
+      for (const run of runs) reels.push(await Films.reel(run));
+    } catch (error) {
+      if (mine === opening) {
+        hide();
+        document.getElementById("status").textContent = error.message;
+      }
+      return;
+    }
+    if (mine !== opening) return;
+    put(reels, found);
+    if (byHand) {
+      if (State.selected) goToCall(State.selected);
+      history.pushState(null, "", hash());
+    }
+    by("player").focus({preventScroll: true});
+  }
+
+  function put(reels, found) {
+    const before = deck;
+    deck = new Deck(reels);
+    if (before) Object.assign(deck, {speed: before.speed, breaks: before.breaks, mode: before.mode, skipping: before.skipping});
+    if (MODES.includes(found.mode)) deck.mode = found.mode;
+    if (found.speed && SPEEDS[Number(found.speed)] !== undefined) deck.speed = Number(found.speed);
+    panes = reels.map((reel) => new PlayPanes(reel, {go: (one, position) => { activate(one); go(one, one.line.atCall(position)); }, stop: PlayAsk.stopAt, choose: activate}));
+    by("play-runs").replaceChildren(...panes.map((pane) => pane.element));
+    by("play-runs").classList.toggle("several", panes.length > 1);
+    by("play-note").textContent = "";
+    marked = null;
+    const [line] = [deck.reel.line];
+    if (found.step !== undefined && Number.isInteger(Number(found.step))) deck.go(line.atCall(Number(found.step) - line.film.base.position));
+    else if (Number.isFinite(Number(found.at ?? NaN))) deck.go(line.atTime(Number(found.at)));
+    else deck.follow();
+    relabel();
+    Words.apply();
+    PlayAsk.show();
+    draw();
+  }
+
+  /** Stand at the beginning of a call that was selected in the timeline. */
+  function goToCall(call) {
+    const {line} = deck.reel;
+    const position = line.calls.indexOf(call.index);
+    if (position >= 0 && call.run.index === deck.reel.run.index) deck.go(line.atCall(position + 1));
+    draw();
+  }
+
+  function hide() {
+    by("player").hidden = true;
+    document.body.classList.remove("with-player");
+    if (deck) deck.playing = false;
+  }
+
+  /** Put the player away. */
+  function close() {
+    if (!isOpen()) return;
+    opening++;
+    hide();
+    State.changed();
+  }
+
+  /** Go back to the timeline, to the call that was told. */
+  function leave() {
+    const call = deck ? deck.reel.line.call(deck.reel.current() ?? 0) : null;
+    const run = deck && State.runs[deck.reel.run.index];
+    close();
+    history.pushState(null, "", State.hash());
+    if (call && run.find(call.id) >= 0) State.select(run, run.find(call.id), true);
+    by("play").focus({preventScroll: true});
+  }
+
+  /** Take the runs that are chosen in the head. */
+  function choose() {
+    const [first, second] = [by("play-run").value, by("play-beside").value];
+    const at = deck.reel.run.index === Number(first) - 1 ? {at: String(deck.reel.head.at)} : {};
+    open({run: second && second !== first ? `${first},${second}` : first, ...at}).catch(Main.fail);
+  }
+
+  /** Fill the choices with what there is, in the page's language. */
+  function relabel() {
+    if (!deck) return;
+    const shown = deck.reels.map((reel) => reel.run.index + 1);
+    const option = (run) => new Option(visibleText(run.name), String(run.index + 1));
+    by("play-run").replaceChildren(...State.runs.map(option));
+    by("play-run").value = String(shown[0]);
+    by("play-beside").replaceChildren(new Option(Words.say("play_nobody"), ""), ...State.runs.filter((run) => run.index + 1 !== shown[0]).map(option));
+    by("play-beside").value = String(shown[1] ?? "");
+    by("play-mode").replaceChildren(...MODES.map((mode) => new Option(Words.say(`play_mode_${mode}`), mode)));
+    by("play-mode").value = deck.mode;
+    by("play-run-label").hidden = by("play-beside-label").hidden = State.runs.length < 2;
+    by("play-mode-label").hidden = deck.reels.length < 2;
+    by("play-title").textContent = visibleText(deck.reels[0].run.name);
+    by("play-title").hidden = State.runs.length > 1;
+  }
+
+  function activate(reel) {
+    if (deck.reel === reel) return;
+    deck.active = deck.reels.indexOf(reel);
+    marked = null;
+    draw();
+  }
+
+  /** Do something to the deck; what goes forwards is held at the gate, unless it is free. */
+  function move(action, free = false) {
+    const {reel} = deck;
+    const {head} = reel;
+    by("play-note").textContent = "";
+    action(deck);
+    if (!free) hold(reel, head);
+    draw();
+  }
+
+  /** Come to stand before the first step that the gate wants to ask about, if there is one between a head and where its run now is. */
+  function hold(reel, head) {
+    const {gate} = Player;
+    if (!gate) return;
+    for (let position = head.position; position < reel.head.position; position++) {
+      if (!gate.wants(reel, position)) continue;
+      deck.playing = false;
+      deck.go({position, at: Math.max(head.at, Math.min(reel.line.starts[position], reel.line.ends[position]), position ? reel.line.ends[position - 1] : 0)});
+      draw();
+      gate.ask(reel, position);
+      return;
+    }
+  }
+
+  function go(reel, head) {
+    activate(reel);
+    deck.go(head);
+    draw();
+  }
+
+  function seek(share) {
+    const {line, film} = deck.reel;
+    deck.go(line.atTime(film.from + share * (line.last - film.from)));
+    draw();
+  }
+
+  /** Let time go, or hold it; at the end begin anew. */
+  function toggle() {
+    if (!deck.playing && deck.reel.head.position >= deck.reel.line.length) deck.toEnd(false);
+    deck.playing = !deck.playing;
+    by("play-note").textContent = "";
+    last = performance.now();
+    draw();
+    if (deck.playing) requestAnimationFrame(tick);
+  }
+
+  function tick(now) {
+    if (!deck.playing || !isOpen()) return;
+    const {reel} = deck;
+    const {head} = reel;
+    deck.advance(Math.min(1000, Math.max(0, now - last)) / 1000);
+    last = now;
+    hold(reel, head);
+    if (!deck.playing) {
+      if (deck.stoppedBy !== null) PlayAsk.stopped();
+      draw();
+      return;
+    }
+    if (!matchMedia("(prefers-reduced-motion: reduce)").matches || now - drawn > CALM_MS) {
+      drawn = now;
+      paint();
+    }
+    requestAnimationFrame(tick);
+  }
+
+  function skip() {
+    deck.skipping = !deck.skipping;
+    draw();
+  }
+
+  function veil(on) {
+    veiled = on;
+    draw();
+  }
+
+  /** Draw at the next frame. */
+  function draw() {
+    if (drawing || !deck || !isOpen()) return;
+    drawing = true;
+    requestAnimationFrame(() => {
+      drawing = false;
+      if (isOpen()) paint();
+    });
+  }
+
+  function paint() {
+    panes.forEach((pane, n) => {
+      const view = viewOf(deck.reels[n], veiled);
+      pane.draw(view, n === deck.active && panes.length > 1);
+      pane.markStops(Breaks.lines(deck.breaks, pane.file));
+    });
+    PlayBar.draw(deck);
+    if (marked !== deck.reel) PlayBar.marks(deck);
+    marked = deck.reel;
+    tell();
+    for (const heard of listeners) heard(deck);
+    clearTimeout(linking);
+    linking = setTimeout(() => { if (isOpen() && !deck.playing) history.replaceState(null, "", hash()); }, 200);
+  }
+
+  /** Tell a screen reader the sentence, not while time flies. */
+  function tell() {
+    const text = veiled ? "" : Told.sentence(deck.reel);
+    const now = performance.now();
+    if (text === told.text || (deck.playing && now - told.at < SAYS_MS)) return;
+    told = {at: now, text};
+    by("play-told").textContent = text;
+  }
+
+  /** Return the address of the moment that is shown. */
+  function hash() {
+    const {reel} = deck;
+    const parts = ["play", `run=${[reel, ...deck.reels.filter((one) => one !== reel)].map((one) => one.run.index + 1).join(",")}`, `at=${Math.round(reel.head.at)}`];
+    if (reel.line.atTime(reel.head.at).position !== reel.head.position) parts.push(`step=${reel.film.base.position + reel.head.position}`);
+    if (deck.reels.length > 1 && deck.mode !== "clock") parts.push(`mode=${deck.mode}`);
+    return `#${parts.join("&")}`;
+  }
+
+  function help() {
+    Main.help(Words.say("play_keys"), by("play-help"));
+  }
+
+  return {start, open, close, leave, isOpen, deck: () => deck, move, go, toggle, skip, draw, help, veil, hash, activate, gate: null, listen: (heard) => listeners.push(heard)};
+})();

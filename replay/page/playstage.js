@@ -1,0 +1,204 @@
+"use strict";
+// Program and kernel: the calls that cross between them, the phases of a call as they fill, the kernel's queues, and the clients with what
+// they said. Owns that drawing (SVG); draws a view as playpanes.js has it, and changes nothing.
+
+class PlayStage {
+  static CALL = 66;
+  static ROW = 40;
+  static HEAD = 30;
+
+  constructor() {
+    this.element = document.createElement("div");
+    this.element.className = "play-drawing";
+    this.svg = this.make("svg", {role: "img"});
+    this.element.append(this.svg);
+    this.pen = document.createElement("canvas").getContext("2d");
+    new ResizeObserver(() => Player.draw()).observe(this.element);
+  }
+
+  make(name, attributes = {}, ...children) {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+    element.append(...children);
+    return element;
+  }
+
+  /** Return a text cut to a width. */
+  text(x, y, words, {look = "", size = 14, weight = 400, width = Infinity} = {}) {
+    const family = look === "said" ? 'ui-monospace, "DejaVu Sans Mono", monospace' : 'system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif';
+    this.pen.font = `${weight} ${size}px ${family}`;
+    let shown = visibleText(words);
+    if (this.pen.measureText(shown).width > width) {
+      const letters = [...shown];
+      while (letters.length && this.pen.measureText(`${letters.join("")}…`).width > width) letters.pop();
+      shown = `${letters.join("")}…`;
+    }
+    return this.make("text", {x, y, class: look, "font-size": size, "font-weight": weight}, shown);
+  }
+
+  box(x, y, width, height, look, radius = 6) { return this.make("rect", {x, y, width: Math.max(0, width), height, rx: radius, class: look}); }
+
+  /** Draw a view into the room there is. */
+  draw(view) {
+    // Where there is more room than the drawing needs it grows: it is to be read from the back of a lecture hall.
+    const grown = Math.min(1.7, Math.max(1, Math.min(this.element.clientWidth / 720, this.element.clientHeight / 270)));
+    const width = Math.max(280, this.element.clientWidth / grown);
+    const room = Math.max(180, this.element.clientHeight / grown);
+    const clients = view.state.clients.length > 0 || view.state.sockets.some((one) => one.role === "accepted" || one.role === "connected");
+    const wide = width >= 560 && clients;
+    const kernel = Math.round(width * (wide ? 0.32 : 0.42));
+    Object.assign(this, {view, width, kernel, wide, clients: wide ? Math.round(width * 0.69) : width});
+    const parts = [];
+    let y = this.heads(parts, room);
+    y = this.calls(parts, y, room);
+    this.queues(parts, y + 6, room);
+    this.svg.replaceChildren(...parts);
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${room}`);
+    this.svg.setAttribute("aria-label", Words.say("play_stage"));
+  }
+
+  heads(parts, room) {
+    const {width, kernel, clients, wide} = this;
+    parts.push(this.box(0, 0, kernel - 14, room, "side program", 8), this.box(kernel + 14, 0, clients - kernel - (wide ? 26 : 14), room, "side kernel", 8));
+    if (wide) parts.push(this.box(clients, 0, width - clients, room, "side clients", 8), this.text(clients + 12, 20, Words.say("play_clients"), {weight: 700, look: "title"}));
+    parts.push(this.text(12, 20, Words.say("play_program"), {weight: 700, look: "title"}), this.text(kernel + 26, 20, Words.say("play_kernel"), {weight: 700, look: "title"}),
+      this.make("line", {x1: kernel, x2: kernel, y1: 0, y2: room, class: "border"}));
+    return PlayStage.HEAD;
+  }
+
+  /** Draw the calls in progress, or the last one where none is. */
+  calls(parts, y, room) {
+    const {view: {reel, state, current, call}} = this;
+    const places = state.open.slice(0, Math.max(1, Math.floor((room - y - 2 * PlayStage.ROW) / PlayStage.CALL)));
+    // The step that is told comes first.
+    places.sort((one, other) => Number(other === current) - Number(one === current));
+    for (const place of places) y = this.call(parts, y, reel.line.call(place), true);
+    if (!places.length && call) y = this.call(parts, y, call, false);
+    const more = state.open.length - places.length;
+    if (more > 0) parts.push(this.text(12, y + 12, Words.say("play_more", Format.count(more)), {look: "quiet", size: 13}));
+    return y + (more > 0 ? 20 : 0);
+  }
+
+  call(parts, y, call, running) {
+    const {view: {reel, veiled}, kernel} = this;
+    const {film, head, run} = reel;
+    const look = FAILURES.has(call.outcome) && call.kind !== 1 && !running ? "failed" : veiled && running ? "other" : KINDS[call.kind];
+    const middle = y + 26;
+    const left = kernel - 26;
+    parts.push(this.box(10, y, left - 10, 52, `call ${look}`), this.text(20, y + 22, Told.calledShort(film, call), {weight: 700, size: 15, width: left - 26}));
+    const several = run.known.threads.length > 1 ? `${run.threadNames.get(call.thread) ?? ""} · ` : "";
+    const time = running ? (head.at > call.started ? Told.say(film, "for {time}", {time: Told.duration(head.at - call.started)}) : Told.say(film, "begins now"))
+      : head.at > call.ended ? Told.say(film, "goes on for {time}", {time: Told.duration(head.at - call.ended)}) : Words.say("play_took", Told.duration(call.ended - call.started));
+    parts.push(this.text(20, y + 42, several + time, {size: 13, look: "quiet", width: left - 26}));
+    this.arrow(parts, left + 2, kernel + 24, middle, running || (Told.sends(call.operation) && call.kind !== 1 && !FAILURES.has(call.outcome)), look);
+    this.phases(parts, y, call, running, look);
+    return y + PlayStage.CALL;
+  }
+
+  arrow(parts, from, to, y, right, look) {
+    const [tip, back] = right ? [to, -9] : [from, 9];
+    parts.push(this.make("line", {x1: from, x2: to, y1: y, y2: y, class: `arrow ${look}`}),
+      this.make("path", {d: `M${tip} ${y}l${back} -7v14z`, class: `tip ${look}`}));
+  }
+
+  /** Draw the two phases of a call as far as they have come: waiting for data, then waking up and copying. */
+  phases(parts, y, call, running, look) {
+    const {view: {reel, veiled}, kernel, clients, wide} = this;
+    const {film, head} = reel;
+    const x = kernel + 28;
+    const width = clients - x - (wide ? 24 : 12);
+    const now = running ? head.at : call.ended;
+    const known = call.ready !== null && call.duration !== null && !veiled;
+    const ready = known ? Math.min(Math.max(call.ready, call.started), call.ended) : null;
+    const taken = /^(ring_)?accept/.test(call.operation) && call.outcome === "ok" && Told.name(film, call.result, true);
+    const words = running ? Told.phase(reel, veiled ? {...call, ready: null} : call) : taken || Told.came(film, call);
+    parts.push(this.text(x, y + 15, words, {weight: 700, size: 15, width, look: running ? "" : look === "failed" ? "bad" : ""}));
+    const share = (from, to) => to > from ? Math.min(1, Math.max(0, (now - from) / (to - from))) : now >= to ? 1 : 0;
+    // Each phase has room of its own, however short it was: what is filled is the share of it that has passed.
+    const split = known ? Math.round(width * 0.52) : width;
+    parts.push(this.box(x, y + 22, split - (known ? 2 : 0), 12, "gauge", 3));
+    if (!(veiled && running)) parts.push(this.box(x, y + 22, (split - (known ? 2 : 0)) * (known ? share(call.started, ready) : call.duration === null && running ? share(call.started, film.end) : share(call.started, call.ended)), 12, `fill ${look === "moved" ? "blocked" : look}`, 3));
+    if (known) parts.push(this.box(x + split, y + 22, width - split, 12, "gauge", 3), this.box(x + split, y + 22, (width - split) * (now >= ready ? share(ready, call.ended) : 0), 12, "fill copy", 3));
+    const under = known && (!running || now >= ready) ? [Words.say("play_waited", Told.duration(ready - call.started)), Words.say("play_copied", Told.duration(Math.max(0, now - ready)))]
+      : [Words.say("play_wait"), Words.say("play_copy")];
+    if (call.timeout === 0 && !known) return;
+    if (call.kind === 2 && Told.sends(call.operation)) return;
+    parts.push(this.text(x, y + 49, known || running ? under[0] : "", {size: 12, look: "quiet", width: known ? split - 6 : width}));
+    if (known) parts.push(this.text(x + split, y + 49, under[1], {size: 12, look: "quiet", width: width - split}));
+  }
+
+  /** Draw the queues of listeners and connections, each with its client beside it. */
+  queues(parts, y, room) {
+    const {view: {state, call}} = this;
+    const rows = [];
+    const waiting = state.clients.filter((one) => one.connected && !one.accepted);
+    const open = state.sockets.filter((one) => one.open && one.role !== "poller");
+    const bySocket = new Map(state.clients.filter((one) => one.accepted).map((one) => [one.socket, one]));
+    for (const one of open.filter((socket) => socket.role === "listener")) rows.push({socket: one, waiting});
+    for (const one of waiting) rows.push({client: one});
+    const others = open.filter((socket) => socket.role !== "listener");
+    others.sort((one, other) => Number(other.id === call?.socket) - Number(one.id === call?.socket) || (other.queued ?? 0) - (one.queued ?? 0) || (other.last ?? -1) - (one.last ?? -1));
+    for (const one of others) rows.push({socket: one, client: bySocket.get(one.id) ?? null});
+    const gone = state.clients.filter((one) => one.connected && one.accepted && !open.some((socket) => socket.id === one.socket));
+    for (const one of gone) rows.push({client: one, gone: true});
+    for (const one of state.clients.filter((other) => !other.connected)) rows.push({client: one, gone: true});
+    const fit = Math.max(1, Math.floor((room - y) / PlayStage.ROW));
+    const shown = rows.length > fit ? rows.slice(0, fit - 1) : rows;
+    for (const row of shown) {
+      this.row(parts, y, row);
+      y += PlayStage.ROW;
+    }
+    if (shown.length < rows.length) parts.push(this.text(this.kernel + 28, y + 16, Words.say("play_more", Format.count(rows.length - shown.length)), {look: "quiet", size: 13}));
+  }
+
+  row(parts, y, {socket = null, client = null, waiting = null, gone = false}) {
+    const {view: {reel, call}, kernel, clients, wide, width} = this;
+    const {film} = reel;
+    const x = kernel + 22;
+    const end = clients - (wide ? 18 : 6);
+    if (socket && call?.socket === socket.id) parts.push(this.box(x - 4, y, end - x + 4, PlayStage.ROW - 4, "busy", 5));
+    if (socket) {
+      const beside = client && !wide ? ` · ${Told.client(film, client, reel.head.at)}` : "";
+      parts.push(this.text(x + 4, y + 15, Told.name(film, socket.id, true) + beside, {weight: 600, size: 13, width: end - x - 8}));
+      if (waiting) this.backlog(parts, x + 4, y + 19, end, socket);
+      else if (socket.queued !== null) this.gauge(parts, x + 4, y + 20, end, socket.queued, "moved", socket.queued ? Told.size(socket.queued) : Words.say("play_empty"));
+    } else if (client && !gone) {
+      const how = wide ? Words.say("play_backlog") : Told.client(film, client, reel.head.at);
+      parts.push(this.text(x + 4, y + 15, `${client.name} · ${how}`, {size: 13, width: end - x - 8}));
+      if (client.sentBytes) this.gauge(parts, x + 4, y + 20, end, client.sentBytes, "exchange", Words.say("play_sent", Told.size(client.sentBytes)));
+    }
+    if (!wide) return;
+    const [from, most] = [clients + 10, width - clients - 16];
+    const said = socket && !waiting ? Told.last(reel, socket.id) : client?.socket && gone ? Told.last(reel, client.socket) : null;
+    const words = said ? [said.heard ? `→ ${said.heard}` : "", said.said ? `← ${said.said}` : ""].filter(Boolean).join("  ") : "";
+    if (client) {
+      const look = client.failed ? "bad" : client.waiting !== null ? "waits" : "quiet";
+      const name = this.text(from, y + 15, client.name, {size: 14, weight: 700, width: most});
+      const used = this.pen.measureText(name.textContent).width + 8;
+      parts.push(name);
+      const status = Told.client(film, client, reel.head.at);
+      if (words) parts.push(this.text(from + used, y + 15, status, {size: 13, width: most - used, look}));
+      else parts.push(this.text(from, y + 31, status, {size: 13, width: most, look}));
+    }
+    if (words) parts.push(this.text(from, y + 31, words, {size: 12, width: most, look: "said"}));
+    if (socket && client) parts.push(this.make("line", {x1: end, x2: clients + 6, y1: y + 26, y2: y + 26, class: "wire"}));
+  }
+
+  /** Draw the clients that wait for accept, a seat for each. */
+  backlog(parts, x, y, end, socket) {
+    if (socket.backlog === null) return;
+    const seats = Math.max(1, Math.floor((end - x - 60) / 18));
+    for (let n = 0; n < Math.min(seats, Math.max(4, socket.backlog)); n++) parts.push(this.make("circle", {cx: x + 7 + n * 18, cy: y + 7, r: 6, class: n < socket.backlog ? "seat taken" : "seat"}));
+    const words = `${Words.say("play_backlog")}: ${Format.count(socket.backlog)}`;
+    const used = Math.min(seats, Math.max(4, socket.backlog)) * 18;
+    parts.push(this.text(x + used + 8, y + 12, words, {size: 12, look: "quiet", width: Math.max(0, end - x - used - 12)}));
+  }
+
+  /** Draw a queue that fills with the logarithm of its bytes: full at a megabyte. */
+  gauge(parts, x, y, end, bytes, look, words) {
+    const width = Math.max(36, (end - x - 8) * (end - x < 220 ? 0.4 : 0.5));
+    parts.push(this.box(x, y, width, 11, "gauge", 3));
+    if (bytes) parts.push(this.box(x, y, Math.max(4, width * Math.min(1, Math.log2(bytes + 1) / 20)), 11, `fill ${look}`, 3));
+    parts.push(this.text(x + width + 8, y + 10, words, {size: 12, look: bytes ? "" : "quiet", weight: bytes ? 600 : 400, width: Math.max(20, end - x - width - 12)}));
+  }
+}
