@@ -20,7 +20,7 @@ from ...errors import SockreelError
 INJECT = Path(__file__).parent.parent / "agent" / "inject"
 _DEAF_FLAGS = {"I": "-I (isolated)", "E": "-E (no environment)", "S": "-S (no site)"}
 _VALUE_FLAGS = {"W", "X", "Q"}
-_ASIDE = "stderr"
+_ASIDE = "program.stderr"
 _LAST_BYTES = 4096
 
 

@@ -83,11 +83,13 @@ DYING = "import socket, sys\nsocket.socket().close()\nprint('one', file=sys.stde
 
 
 def test_the_last_line_on_stderr_is_in_the_trace_and_not_in_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    result, path = run_script(tmp_path, DYING, keep_last_words=True)
+    (tapes := tmp_path / "tapes").mkdir()
+    result, path = run_script(tmp_path, DYING, keep_last_words=True, tape=tapes)
+    assert list(tapes.iterdir()) == []
     assert result.exit_status == 1
     assert capfd.readouterr().err == ""
     assert json.loads(query(path, "SELECT settings FROM runs")[0]["settings"])["last_words"] == "ValueError: two"
-    assert [path.name for path in tmp_path.iterdir() if path.name != "t.db"] == ["program.py"]
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("t.db", "tapes")] == ["program.py"]
 
 
 def test_without_being_asked_stderr_is_left_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
