@@ -144,6 +144,19 @@ def _answer_end(exchange: Exchange, closings: Mapping[int, int], end_ns: int) ->
     return max(began_ns, closings.get(exchange.socket_id or 0, end_ns))
 
 
+def queue_tops(told: Sequence[Level], axis: Axis, end_ns: int) -> list[int]:
+    """Return the most bytes that lay in a socket's receive buffer during each column, -1 where nothing is known.
+
+    Args:
+        end_ns: where the socket or the run ends.
+    """
+    tops = [-1] * axis.columns
+    for level, following in zip(told, [*(level.at_ns for level in told[1:]), max(end_ns, told[-1].at_ns)], strict=True):
+        for column, _ in overlaps(level.at_ns, max(following, level.at_ns + 1), axis.window, axis.columns):
+            tops[column] = max(tops[column], level.queued_bytes)
+    return tops
+
+
 def paint_queue(told: Sequence[Level], axis: Axis, look: Look, most: int, end_ns: int) -> list[Paint]:
     """Return one glyph per column for the bytes in a socket's receive buffer: the most that lay there during it.
 
@@ -151,10 +164,7 @@ def paint_queue(told: Sequence[Level], axis: Axis, look: Look, most: int, end_ns
         most: bytes that fill a column to its top.
         end_ns: where the socket or the run ends: nothing is drawn behind it.
     """
-    tops = [-1] * axis.columns
-    for level, following in zip(told, [*(level.at_ns for level in told[1:]), max(end_ns, told[-1].at_ns)], strict=True):
-        for column, _ in overlaps(level.at_ns, max(following, level.at_ns + 1), axis.window, axis.columns):
-            tops[column] = max(tops[column], level.queued_bytes)
+    tops = queue_tops(told, axis, end_ns)
     steps = len(look.glyphs.filled)
     return [(" ", "") if top < 0 else (look.glyphs.idle, "idle") if top == 0 else
             (look.glyphs.filled[min(steps - 1, (top * steps - 1) // max(1, most))], "filled") for top in tops]

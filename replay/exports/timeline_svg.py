@@ -16,10 +16,10 @@ from rich.cells import cell_len
 from ...traces.excerpt import Excerpt
 from ..axis import Axis, axis_ticks
 from ..density import shares
-from ..lanes import pause_words, share_words
+from ..lanes import pause_words, queue_tops, share_words
 from ..story import load_story
 from ..values import FAILED, KINDS, Exchange, Lane, Story, Window
-from ..words import brief, counted, duration, model_words, visible
+from ..words import brief, counted, duration, model_words, size, visible
 
 NAMES, PLOT, WORDS, MARGIN = 190, 960, 120, 16
 ROW, BAR, GAP = 24, 15, 14
@@ -35,7 +35,7 @@ text { font: 13px "DejaVu Sans", "Noto Sans", "Segoe UI", Helvetica, Arial, sans
 .ground { fill: #fff } .line { stroke: #bbb; fill: none } .life { stroke: #999; stroke-width: 1.5; fill: none }
 .blocked { fill: #d55e00 } .fruitless { fill: url(#fruitless) } .moved { fill: #009e73 } .other { fill: #0072b2 }
 .tick { fill: #009e73 } .waits { fill: url(#waits) } .fails { stroke: #b00; stroke-width: 2; fill: none }
-.ends { stroke: #56b4e9; stroke-width: 2; fill: none }
+.ends { stroke: #56b4e9; stroke-width: 2; fill: none } .queue { fill: #56b4e9 }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6e6e6 } .quiet { fill: #aaa } .ground { fill: #16181c } .line { stroke: #444 } .life { stroke: #777 }
 }
@@ -50,6 +50,7 @@ _MEANING = (
     ("blocked", "blocked in a call"), ("fruitless", "fruitless calls"), ("moved", "moving data"), ("other", "other calls"),
     ("waits", "client waits for its answer"),
 )
+_QUEUED = "queue", "most bytes in the kernel's buffer"
 
 
 def write_svg(excerpts: Sequence[Excerpt], out: BinaryIO) -> None:
@@ -81,7 +82,7 @@ def draw_timeline(stories: Sequence[Story]) -> str:
         drawn = _Drawing(story, Window(story.window.start_ns, story.window.start_ns + length_ns), top)
         parts += drawn.parts()
         top = drawn.bottom + GAP
-    parts += _legend(top)
+    parts += _legend(top, any(story.queues for story in stories))
     height = top + LEGEND
     label = escape(" and ".join(brief(story.facts.name) for story in stories))
     return (
@@ -116,6 +117,9 @@ class _Drawing:
         yield from self._ruler()
         for lane in (*story.threads, *story.sockets):
             yield from self._lane(lane)
+        for lane in story.sockets:
+            if lane.id in story.queues:
+                yield from self._buffer(lane)
         for client, exchanges in self._clients().items():
             yield from self._client(client, exchanges)
 
@@ -179,6 +183,25 @@ class _Drawing:
             elif mark.outcome == "eof" and lane.kind == "socket":
                 yield f'<circle class="ends" cx="{x}" cy="{middle}" r="4"><title>end of stream</title></circle>'
 
+    def _buffer(self, lane: Lane) -> Iterator[str]:
+        """Draw what lay in a socket's receive buffer: in each column the most of it, on a scale of its own."""
+        told = self.story.queues[lane.id]
+        most = max(level.queued_bytes for level in told)
+        yield self._name(f"in the kernel: {lane.name}", f"max {size(most)}")
+        left, floor = MARGIN + NAMES, self.bottom + 3 + BAR
+        tops = queue_tops(told, self.axis, lane.closed_ns if lane.closed_ns is not None else self.story.end_ns)
+        path, start = [], 0
+        for column in range(1, PLOT + 1):
+            if column < PLOT and tops[column] == tops[start]:
+                continue
+            if tops[start] >= 0:
+                # Nothing there is a line, as open sockets have one.
+                high = max(1.0, BAR * tops[start] / most) if tops[start] else 0.5
+                path.append(f"M{left + start} {floor - high:.2f}h{column - start}v{high:.2f}h-{column - start}z")
+            start = column
+        yield f'<path class="queue" d="{"".join(path)}"/>'
+        self.bottom += ROW
+
     def _clients(self) -> dict[str, list[Exchange]]:
         found: dict[str, list[Exchange]] = {}
         for exchange in self.story.exchanges:
@@ -228,8 +251,8 @@ def _stacks(columns: Sequence[Sequence[float]], left: int, y: int) -> Iterator[t
             yield kind, "".join(paths[kind])
 
 
-def _legend(top: int) -> Iterator[str]:
+def _legend(top: int, queues: bool) -> Iterator[str]:
     x = MARGIN
-    for kind, meaning in _MEANING:
+    for kind, meaning in (*_MEANING, *([_QUEUED] if queues else [])):
         yield f'<rect class="{kind}" x="{x}" y="{top}" width="22" height="{BAR}"/><text x="{x + 28}" y="{top + 12}">{meaning}</text>'
         x += 28 + int(len(meaning) * _ROMAN) + 26

@@ -17,6 +17,7 @@ from ..sentences import sentences
 from ..story import clients_of, load_story, socket_name
 from ..values import KINDS, Story, Window
 from ..words import command_words, ending, started_words
+from .buffered import buffers_of
 from .packing import pack
 
 DETAIL, DETAIL_OF_MANY = 400, 8
@@ -128,6 +129,7 @@ def _run(shown: Shown, story: Story, offset_ns: int) -> dict[str, Any]:
             "cpu": _cpu(shown),
             "packets": _packets(shown),
             "carried": [list(row) for row in shown.trace.named("page_carried", run=shown.run.id, most=2 * MOST_PACKETS)],
+            "buffers": buffers_of(reader, shown.window),
             "trace": str(shown.trace.path),
         }
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:

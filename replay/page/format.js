@@ -45,5 +45,5 @@ const Format = (() => {
     return count(value);
   }
 
-  return {duration, moment, tick, count, percent, errno, events, figure};
+  return {duration, moment, tick, count, percent, errno, events, size, figure};
 })();

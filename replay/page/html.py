@@ -20,7 +20,7 @@ from .document import Shown, pack_document, shown_runs
 from .film import pack_film
 
 SCRIPTS = (
-    "words", "format", "unpack", "series", "model", "state", "style", "draw", "chart", "stage", "text", "details", "tables",
+    "words", "format", "unpack", "series", "model", "state", "style", "draw", "chart", "buffers", "stage", "text", "details", "tables",
     "remote", "find", "input", "live", "playwords", "playline", "playstate", "playdeck",
     "told", "playstage", "playpanes", "playbreaks", "playbar", "playask", "player", "main",
 )

@@ -111,19 +111,25 @@ const Input = (() => {
   function tip(event) {
     const box = document.getElementById("tip");
     const row = event && Stage.rowAt(event.offsetY);
-    if (!row?.lane || event.offsetX < Stage.gutter()) {
+    if (!(row?.lane || row?.buffer) || event.offsetX < Stage.gutter()) {
       box.hidden = true;
       return;
     }
     const time = Stage.timeAt(event.offsetX) + State.offset(row.run);
     const pixel = Stage.pixel();
+    box.style.left = `${Math.min(event.offsetX + 14, canvas.clientWidth - 280)}px`;
+    box.style.top = `${event.offsetY + 18}px`;
+    if (row.buffer) {
+      const level = row.buffer.level(time);
+      box.hidden = level === null;
+      box.textContent = level === null ? "" : Words.say("buffer_words", `${row.buffer.whole ? "" : "≤ "}${Format.size(level)}`, visibleText(row.name));
+      return;
+    }
     const begun = row.lane.begun(time - pixel, time + pixel);
     const all = begun.reduce((sum, one) => sum + one, 0);
     const call = all > 3 ? null : row.lane.at(time, pixel * 2);
     box.hidden = call === null && all < 0.5;
     box.textContent = call !== null ? Details.announce(row.run.call(call)) : Words.say("pixel", Format.count(all), Format.count(begun[1]));
-    box.style.left = `${Math.min(event.offsetX + 14, canvas.clientWidth - 280)}px`;
-    box.style.top = `${event.offsetY + 18}px`;
   }
 
   function key(event) {

@@ -149,7 +149,7 @@ const Main = (() => {
   /** Explain the colours with the very patterns that the canvas uses. */
   function legend() {
     const {make} = Details;
-    const entries = [...KINDS, "exchange", "copy"].map((name) => {
+    const entries = [...KINDS, "exchange", "copy", ...(State.runs.some((run) => run.buffers.length) ? ["queue"] : [])].map((name) => {
       const swatch = make("canvas", {width: "26", height: "14", "aria-hidden": "true"});
       const context = swatch.getContext("2d");
       context.fillStyle = Style.colour(name);
@@ -160,7 +160,7 @@ const Main = (() => {
         context.fillRect(0, 0, 26, 14);
       }
       const words = {blocked: `${Words.say("blocked")}: ${Words.say("blocked_long")}`, fruitless: `${Words.say("fruitless")}: ${Words.say("fruitless_long")}`,
-        copy: Words.say("ready")}[name] ?? Words.say(name);
+        copy: Words.say("ready"), queue: Words.say("buffer_legend")}[name] ?? Words.say(name);
       return make("li", {}, swatch, ` ${words}`);
     });
     for (const word of ["mark_moved", "mark_failed", "mark_signal", ...(State.runs.some((run) => run.packets.size) ? ["mark_packet"] : [])]) entries.push(make("li", {}, Words.say(word)));

@@ -104,6 +104,7 @@ class Run {
     }
     this.socketNames = new Map(known.sockets.map((socket) => [socket.id, socket.name]));
     this.threadNames = new Map(known.threads.map((thread) => [thread.id, thread.name]));
+    this.buffers = known.buffers.map((one) => new Buffer(this, one));
   }
 
   /** Take the calls of a pack in place of those there were. */

@@ -3,7 +3,7 @@
 
 const Stage = (() => {
   const AXIS = 28;
-  const HEIGHTS = {run: 26, curve: 40, group: 20, thread: 34, socket: 24, client: 18, more: 20};
+  const HEIGHTS = {run: 26, curve: 40, group: 20, thread: 34, socket: 24, client: 18, buffer: 32, more: 20};
   const FEW = 12;
   const opened = new Map();
   let rows = [];
@@ -43,6 +43,7 @@ const Stage = (() => {
       add("curve", run, {name: Words.say("curve")});
       for (const lane of run.threads) add("thread", run, {lane, name: lane.name, key: `thread${lane.id}`});
       group(add, run, "connections", run.sockets, (lane) => ["socket", {lane, name: lane.name, key: `socket${lane.id}`}]);
+      group(add, run, "buffers", run.buffers, (buffer) => ["buffer", {buffer, name: buffer.name}]);
       group(add, run, "clients", [...run.clients], ([client, list]) => ["client", {list, name: client, key: `client${client}`}]);
       y += 10;
     }
@@ -114,6 +115,7 @@ const Stage = (() => {
     }
     if (row.type === "thread") Draw.signals(context, run.known.signals.filter((signal) => signal.thread_id === row.lane.id), box, from, to);
     if (row.type === "socket") Draw.packets(context, run.packets.get(row.lane.id) ?? [], box, from, to);
+    if (row.type === "buffer") Buffers.draw(context, row.buffer, box, from, to, ratio);
     if (row.type === "client") Draw.exchanges(context, row.list, box, from, to);
     context.restore();
   }
@@ -135,9 +137,9 @@ const Stage = (() => {
     context.fillRect(0, y, row.type === "run" ? canvas.width : gutter * ratio - 4, high);
     const bold = row.type === "run" ? "600 " : "";
     context.font = `${bold}${(row.type === "run" ? 14 : 12) * ratio}px system-ui, sans-serif`;
-    context.fillStyle = Style.colour(["run", "thread", "socket", "client"].includes(row.type) ? "ink" : "soft");
+    context.fillStyle = Style.colour(["run", "thread", "socket", "client", "buffer"].includes(row.type) ? "ink" : "soft");
     context.textBaseline = "middle";
-    const indent = {socket: 20, client: 20, more: 20, thread: 8}[row.type] ?? 8;
+    const indent = {socket: 20, client: 20, buffer: 20, more: 20, thread: 8}[row.type] ?? 8;
     context.fillText(fit(visibleText(row.name), row.type === "run" ? canvas.width / 2 : (gutter - indent - 8) * ratio), indent * ratio, y + high / 2);
     if (row.type === "run") {
       const says = [row.run.known.facts.model, row.run.known.running ? Words.say("live") : ""].filter(Boolean).join(" · ");

@@ -4,9 +4,9 @@
 
 const Style = (() => {
   const LIGHT = {paper: "#ffffff", line: "#d9dce1", faint: "#f3f4f6", ink: "#1c2128", soft: "#57606a", blocked: "#56b4e9", fruitless: "#e69f00",
-    moved: "#009e73", other: "#a0a6ad", exchange: "#cc79a7", failed: "#d55e00", copy: "#003a5c", pick: "#111111", life: "#eceff3", ruler: "#6639ba"};
+    moved: "#009e73", other: "#a0a6ad", exchange: "#cc79a7", failed: "#d55e00", copy: "#003a5c", pick: "#111111", life: "#eceff3", ruler: "#6639ba", queue: "#0072b2"};
   const DARK = {...LIGHT, paper: "#12161c", line: "#333b46", faint: "#191f27", ink: "#e6edf3", soft: "#9aa5b1", other: "#768390", copy: "#e8f6ff",
-    pick: "#ffffff", life: "#1f2731", ruler: "#b392f0"};
+    pick: "#ffffff", life: "#1f2731", ruler: "#b392f0", queue: "#3e95cd"};
   let dark = false;
   let patterns = {};
 

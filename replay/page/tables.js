@@ -31,7 +31,23 @@ const Tables = (() => {
           ...[...spent, outside].map((ns) => `${Format.percent(ns / (to - from))} · ${Format.duration(ns)}`)]);
       }
     }
-    holder.replaceChildren(table(`${Words.say("summary")} · ${rangeWords()}`, heads, rows.slice(0, 200)));
+    holder.replaceChildren(table(`${Words.say("summary")} · ${rangeWords()}`, heads, rows.slice(0, 200)), ...buffers());
+  }
+
+  /** Return a table of what lay in the kernel's buffers in view; none where nothing is known of them. */
+  function buffers() {
+    const rows = [];
+    for (const run of State.runs) {
+      const [from, to] = [State.from + State.offset(run), State.to + State.offset(run)];
+      for (const buffer of run.buffers) {
+        const found = buffer.within(from, to);
+        if (!found) continue;
+        rows.push([State.runs.length > 1 ? `${run.name} · ${buffer.name}` : buffer.name, Format.size(found.most), Format.size(found.mean),
+          Format.size(buffer.level(to) ?? 0), Words.say(buffer.source)]);
+      }
+    }
+    const heads = [Words.say("socket"), ...["buffer_most", "buffer_mean", "buffer_end", "known_from"].map((word) => Words.say(word))];
+    return rows.length ? [table(`${Words.say("buffers")} · ${rangeWords()}`, heads, rows.slice(0, 200))] : [];
   }
 
   /** Say in words how much time is in view. */
