@@ -29,6 +29,7 @@ COMMANDS = {
     "figure": "Draw the I/O model of a receive as textbooks do, measured.",
     "tell": "Tell a run as a text: a sentence for each call.",
     "play": "Go through a run call by call, forwards and backwards.",
+    "quiz": "Ask about a run before it is shown, with a score.",
     "packets": "List the packets of a run, with the calls that sent and read them.",
     "query": "Ask a trace in SQL, or by the name of a query.",
     "export": "Take a run elsewhere, in a format of another program.",

@@ -50,8 +50,15 @@ def language(code: str) -> Language:
         raise KeyError(code)
     if code == ENGLISH:
         return Language(ENGLISH)
-    text = (resources.files(__package__) / "translations" / f"{code}.po").read_text(encoding="utf-8")
-    return Language(code, {entry["msgid"]: entry.get("msgstr") or entry["msgstr[0]"] for entry in read_catalogue(text) if entry["msgid"]})
+    entries = (entry for text in catalogues(code) for entry in read_catalogue(text))
+    return Language(code, {entry["msgid"]: entry.get("msgstr") or entry["msgstr[0]"] for entry in entries if entry["msgid"]})
+
+
+def catalogues(code: str) -> list[str]:
+    """Return the texts of a language's catalogues: CODE.po, and CODE-SUBJECT.po of what has one of its own."""
+    files = (resources.files(__package__) / "translations").iterdir()
+    names = {file.name: file for file in files if file.name.startswith((f"{code}.", f"{code}-")) and file.name.endswith(".po")}
+    return [names[name].read_text(encoding="utf-8") for name in sorted(names)]
 
 
 def read_catalogue(text: str) -> list[dict[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from sockreel.replay.cast import Cast
-from sockreel.replay.language import language, read_catalogue, usual_language, wrapped
+from sockreel.replay.language import catalogues, language, read_catalogue, usual_language, wrapped
 from sockreel.replay.look import Look
 from sockreel.replay.tale import load_tale, render_tale
 from sockreel.replay.telling import tell_call
@@ -22,14 +21,15 @@ from sockreel.tests.test_replay.goldfiles import assert_like_gold
 from sockreel.tests.test_replay.messages import messages_in_code
 from sockreel.traces import Trace
 
-CHINESE = resources.files("sockreel.replay") / "translations" / "zh.po"
 PLACES = re.compile(r"\{(\w+)\}")
 WIDE = re.compile("[\u4e00-\u9fff]")
 
 
 def test_every_message_of_the_code_is_translated_and_no_other_stands_in_the_catalogue() -> None:
     code = messages_in_code()
-    entries = {entry["msgid"]: entry for entry in read_catalogue(CHINESE.read_text(encoding="utf-8")) if entry["msgid"]}
+    found = [entry for text in catalogues("zh") for entry in read_catalogue(text) if entry["msgid"]]
+    entries = {entry["msgid"]: entry for entry in found}
+    assert len(found) == len(entries), "a message stands in two catalogues"
     assert len(code) > 60
     assert set(entries) == set(code)
     for english, entry in entries.items():

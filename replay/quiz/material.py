@@ -1,0 +1,192 @@
+"""What questions are made of: a run that can be asked for its state at any moment, its model, and the program's text.
+
+Owns how a moment is described before it is shown: who is there, who waits, what the program's lines are. Knows nothing of questions.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+
+from ...traces import Run, Trace
+from ..evidence import load_model
+from ..language import Language
+from ..naming import RunModel
+from ..player.state import ClientState, Play, State
+from ..player.timeline import Signature
+from ..reading import Reader
+from ..story import load_story
+from ..telling import called_words, tell_call
+from ..values import Delivery, Site, Span, Story, Window
+from ..words import brief, duration, visible
+from .values import CodeLine
+
+MOST_CLIENTS = 5
+_TAB = 4
+
+
+class Material:
+    """A run from which questions are made.
+
+    Args:
+        trace: stays open as long as this is used.
+    """
+
+    def __init__(self, trace: Trace, run: Run, language: Language) -> None:
+        self.trace, self.run, self.language = trace, run, language
+        self.reader = Reader(trace, run)
+        self.play = Play(self.reader, language)
+        self.line = self.play.line
+        self.cache: dict[str, frozenset[int]] = {}  # what kinds of questions found out once
+        self.flow: dict[tuple[int | None, int, int | None], set[int | None]] | None = None
+        self.state_at = lru_cache(maxsize=256)(self._state_at)
+        self._reports = lru_cache(maxsize=1024)(self._reports_of)
+
+    @cached_property
+    def model(self) -> RunModel:
+        """The I/O model that the run follows."""
+        return load_model(self.trace, self.run)
+
+    @cached_property
+    def story(self) -> Story:
+        """The run as a whole."""
+        return load_story(self.trace, self.run)
+
+    @cached_property
+    def signals(self) -> tuple[Delivery, ...]:
+        """The signals that came, the first of them."""
+        return self.reader.deliveries(Window(0, 2**62), 10_000)
+
+    @cached_property
+    def by_kind(self) -> list[tuple[Signature, array[int]]]:
+        """The positions of all steps by their signature; counted ones (folds) are left out."""
+        places = [array("I") for _ in self.line.signatures]
+        ids = self.line.ids
+        for position, number in enumerate(self.line.kinds):
+            if ids[position] > 0:
+                places[number].append(position)
+        return [(signature, held) for signature, held in zip(self.line.signatures, places, strict=True) if held]
+
+    @cached_property
+    def clients(self) -> dict[int, str]:
+        """The clients' names by their sockets."""
+        return {exchange.socket_id: exchange.client for exchange in self.play.exchanges if exchange.socket_id is not None}
+
+    @cached_property
+    def serving(self) -> frozenset[int]:
+        """The threads that accept, or call something on accepted connections."""
+        served = {id_ for id_, row in self.reader.sockets.items() if row["role"] in ("listener", "accepted")}
+        return frozenset(signature.thread_id for signature, _ in self.by_kind if signature.socket_id in served)
+
+    def is_stream(self, socket_id: int | None) -> bool:
+        """Whether a socket is one of a stream."""
+        row = self.reader.sockets.get(socket_id or 0)
+        return row is not None and (row["kind"] == "tcp" or (row["kind"] == "unix" and row["role"] in ("accepted", "connected")))
+
+    def spread(self, places: array[int], most: int) -> list[int]:
+        """Return at most so many of some positions, evenly spread, the first among them."""
+        step = max(1, len(places) // most)
+        return list(places[::step])[:most]
+
+    def span(self, position: int) -> Span:
+        """Return the call at a position."""
+        return self.play.span(position)
+
+    def neighbour(self, position: int, steps: int) -> int | None:
+        """Return the step of the same thread so many later, or before (below 0); None where there is none, or only its count is known."""
+        track = self.line.threads[self.line.signature(position).thread_id].positions
+        at = bisect_left(track, position) + steps
+        if not 0 <= at < len(track):
+            return None
+        return track[at] if self.line.ids[track[at]] > 0 else None
+
+    def later(self, position: int, socket_id: int | None) -> Iterator[int]:
+        """Yield the steps on a socket that came to an end after that at a position."""
+        track = self.line.sockets.get(socket_id or 0)
+        if track is not None:
+            yield from track.positions[bisect_right(track.positions, position):]
+
+    def _state_at(self, at_ns: int) -> State:
+        return self.play.state(self.line.at_time(at_ns))
+
+    def reported(self, wait: Span, socket_id: int | None) -> int | None:
+        """Return the events with which a wait reported a socket; None where it did not."""
+        return self._reports(wait.call_id).get(socket_id or 0)
+
+    def _reports_of(self, wait_id: int) -> dict[int, int]:
+        rows = self.trace.named("page_readiness", first=wait_id, last=wait_id)
+        return {row[1]: row[3] for row in rows if row[3] is not None}
+
+    def called(self, call: Span) -> str:
+        """Return what was called on what, as sentences say it."""
+        where = self.play.cast.where(call.socket_id) if call.socket_id else ""
+        return called_words(call.operation, where, self.language)
+
+    def stands_alone(self, call: Span) -> bool:
+        """Whether a call was made by the program itself: not by another call, but maybe in a signal's handler, in the midst of a wait."""
+        if call.parent_id is None:
+            return True
+        parent = self.reader.chosen((call.parent_id,)).get(call.parent_id)
+        return parent is not None and parent.layer == "wait"
+
+    def proof(self, call: Span) -> str:
+        """Return what a call did, in a sentence with its number."""
+        return self.language.say("{sentence} (call {id}).", sentence=tell_call(call, self.play.cast), id=call.call_id)
+
+    def client_state(self, state: State, socket_id: int | None) -> ClientState | None:
+        """Return how the client of a socket is; None where no client was watched there."""
+        return next((client for client in state.clients if client.socket_id == socket_id and socket_id is not None), None)
+
+    def present(self, state: State) -> list[ClientState]:
+        """Return the clients that are connected and have not left."""
+        closed = {socket.id for socket in state.sockets if socket.closed}
+        return [client for client in state.clients if client.connected and client.socket_id not in closed and client.failed is None]
+
+    def people(self, state: State, hide: str | None = None) -> tuple[str, ...]:
+        """Return a sentence for each client that is there.
+
+        Args:
+            hide: the name of one of whom something else is said.
+        """
+        say, present = self.language.say, [client for client in self.present(state) if client.name != hide]
+        # Those who wait tell most.
+        shown = sorted(present, key=lambda client: (client.waiting_since_ns is None, client.accepted))[:MOST_CLIENTS]
+        said = [self._client_words(client, state.head.at_ns) for client in present if client in shown]
+        if len(present) > len(shown):
+            said.append(say("and {n} more", n=f"{len(present) - len(shown):,}"))
+        return tuple(said)
+
+    def _client_words(self, client: ClientState, at_ns: int) -> str:
+        say, name = self.language.say, brief(client.name, 24)
+        if client.waiting_since_ns is not None:
+            time = duration(max(0, at_ns - client.waiting_since_ns))
+            if not client.accepted:
+                return say("{name} is connected, asked {time} ago, and has not been accepted yet.", name=name, time=time)
+            return say("{name} asked {time} ago, and has no answer yet.", name=name, time=time)
+        if not client.accepted:
+            return say("{name} is connected, and has not been accepted yet.", name=name)
+        if client.asked:
+            return say("{name} has had its answers, {n} of them, and is silent.", name=name, n=client.answered)
+        return say("{name} is connected, and has said nothing yet.", name=name)
+
+    def source(self, site: Site | None) -> list[str]:
+        """Return the text of the file that a call was made from, in the version in which it was; none where the trace has none."""
+        for text in self.play.source(site.file) if site else ():
+            lines = text.splitlines()
+            if site is None or site.code is None or (site.line <= len(lines) and lines[site.line - 1].strip() == site.code.strip()):
+                return lines
+        return []
+
+    def code(self, call: Span, around: int = 2) -> tuple[CodeLine, ...]:
+        """Return the line that a call was made from, with so many around it."""
+        site = call.site
+        if site is None:
+            return ()
+        lines = self.source(site)
+        if not lines:
+            return (CodeLine(site.line, visible(site.code), True),) if site.code else ()
+        first = max(1, min(site.line - around, len(lines) - 2 * around))
+        return tuple(CodeLine(number, visible(lines[number - 1].expandtabs(_TAB)), number == site.line)
+                     for number in range(first, min(len(lines), first + 2 * around) + 1))
