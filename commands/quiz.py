@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import look_options, opened_run, opened_trace, put, put_json, screen_look, shown
+from ._options import LookCommand, look_options, opened_run, opened_trace, put, put_json, screen_look, shown
 
 if TYPE_CHECKING:
     from ..replay.language import Language
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ENDINGS = ".html, .md, .txt"
 
 
-@click.command("quiz")
+@click.command("quiz", cls=LookCommand)
 @click.argument("references", metavar="FILE[#RUN]...", nargs=-1, required=True)
 @click.option("--lang", "code", type=click.Choice(["en", "zh"]), help="The language: English or Chinese (default: that of the locale).")
 @click.option("--questions", type=click.IntRange(1, 1_000), default=10, show_default=True, help="Ask at most so many.")

@@ -22,6 +22,8 @@ from .of_runs import ideas_of_runs
 from .values import Draft, Idea, Option, Question
 
 GIVEN_AWAY = 2
+_FEW = 3
+"""Of each kind so many may be asked, or two in five of all: rather fewer questions than the same again and again."""
 _AGAIN = 0.35
 """Each question of a kind makes the next one of it so much less worth asking."""
 
@@ -61,7 +63,7 @@ def make_quiz(runs: Sequence[tuple[Trace, Run]], language: Language, seed: int, 
     while pools and len(chosen) < questions:
         pool = min(pools, key=lambda one: one.taken)
         try:
-            question = pool.take(counted)
+            question = pool.take(counted, max(_FEW, questions * 2 // 5))
         except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
             raise damaged(pool.material.trace, error) from error
         if question is None:
@@ -83,12 +85,14 @@ class _Pool:
         self._alike: Counter[str] = Counter()
         self._seen: set[tuple[object, ...]] = set()
 
-    def take(self, counted: Counter[str]) -> Question | None:
+    def take(self, counted: Counter[str], most: int) -> Question | None:
         """Return the next question; None where there is no further one.
 
         Args:
             counted: how many of each kind were asked, of all runs.
+            most: of each kind at most so many.
         """
+        self._ideas = [(drawn, idea) for drawn, idea in self._ideas if counted[idea.kind] < most]
         while self._ideas:
             drawn, idea = max(self._ideas, key=lambda item: self._worth(item[0], item[1], counted))
             self._ideas.remove((drawn, idea))

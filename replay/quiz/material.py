@@ -131,6 +131,10 @@ class Material:
         parent = self.reader.chosen((call.parent_id,)).get(call.parent_id)
         return parent is not None and parent.layer == "wait"
 
+    def joined(self, *sentences: str) -> str:
+        """Return sentences as one text, in Chinese without blanks between them."""
+        return ("" if self.language.code == "zh" else " ").join(filter(None, sentences))
+
     def proof(self, call: Span) -> str:
         """Return what a call did, in a sentence with its number."""
         return self.language.say("{sentence} (call {id}).", sentence=tell_call(call, self.play.cast), id=call.call_id)
@@ -170,6 +174,10 @@ class Material:
         if client.asked:
             return say("{name} has had its answers, {n} of them, and is silent.", name=name, n=client.answered)
         return say("{name} is connected, and has said nothing yet.", name=name)
+
+    def place(self, call: Span) -> str:
+        """Return where a call was made: file and line; "" where that is not known."""
+        return visible(call.site.short) if call.site else ""
 
     def source(self, site: Site | None) -> list[str]:
         """Return the text of the file that a call was made from, in the version in which it was; none where the trace has none."""

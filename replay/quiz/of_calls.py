@@ -18,6 +18,7 @@ from .values import Draft, Idea, Option
 RECEIVES = frozenset({"recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into"})
 SENDS = frozenset({"send", "sendall", "sendto", "sendmsg"})
 WAITS = frozenset({"select", "poll", "epoll_wait"})
+_WAITS = WAITS | {"ring_wait"}
 SURELY_WAITED_NS = 5_000_000
 """A call that took so long found nothing when it began, whatever the scheduler did."""
 AT_ONCE_NS = 20_000
@@ -51,6 +52,7 @@ _WHY = {
     "accepted": message("The kernel had taken up the connection before: accept only hands it over, and returns at once."),
     "empty": message("With a timeout of 0 a wait only looks: it names those that are ready, here none, and never sleeps."),
     "wait": message("This one call waits for all sockets together. Its thread sleeps till one of them is ready, and copies nothing yet."),
+    "ring": message("It waits for completions, not for readiness: when it returns, the kernel has copied the bytes already."),
     "full": message("The send buffer was full. A nonblocking send never waits for room: it raises BlockingIOError."),
 }
 
@@ -59,7 +61,7 @@ def ideas_of_calls(material: Material) -> Iterator[Idea]:
     """Yield what may be asked about single calls of a run."""
     for signature, places in material.by_kind:
         operation = material.reader.operation(signature.operation_id)
-        known = operation in RECEIVES or operation == "accept" or operation in WAITS or operation in SENDS
+        known = operation in RECEIVES or operation == "accept" or operation in _WAITS or operation in SENDS
         if known and signature.socket_id not in material.reader.internal:
             for place in material.spread(places, _EACH):
                 yield from _of_call(material, place)
@@ -80,9 +82,9 @@ def _of_call(material: Material, place: int) -> Iterator[Idea]:
 
 def right_key(call: Span) -> str | None:
     """Return what a call did by the key of its option; None where that was near to something else, or is nothing to ask."""
-    if call.unfinished or call.layer not in ("socket", "wait"):
+    if call.unfinished or (call.layer not in ("socket", "wait") and call.operation not in _WAITS):
         return None
-    if call.operation in WAITS:
+    if call.operation in _WAITS:
         if call.timeout_ns == 0 and not call.result:
             return "empty"
         return "waits" if call.outcome == "ok" and call.result and call.duration_ns >= SURELY_WAITED_NS else None
@@ -108,7 +110,7 @@ def right_key(call: Span) -> str | None:
 
 def _kind(material: Material, place: int, call: Span, key: str) -> tuple[str, float]:
     """Return what sort of question a call makes, and how much it is worth."""
-    if call.operation in WAITS:
+    if call.operation in _WAITS:
         return "call", 1.5
     if call.operation in RECEIVES:
         if key in ("waits", "eagain") and _is_inherited(material, call, key):
@@ -185,8 +187,8 @@ def _ask(material: Material, place: int, kind: str) -> Draft | None:
         ask = say("The wait has named this socket. What will {call} do?", call=called)
     mark = f"{call.operation} {key} {call.timeout_ns}"
     return Draft(
-        key, tuple(Option(name, say(_OPTIONS[name])) for name in _choices(call, key)), tuple(scene), ask, " ".join(why), (call.call_id,),
-        call.started_ns, call.site.short if call.site else "", material.code(call), call.thread_id, call.socket_id,
+        key, tuple(Option(name, say(_OPTIONS[name])) for name in _choices(call, key)), tuple(scene), ask,
+        material.joined(*why), (call.call_id,), call.started_ns, material.place(call), material.code(call), call.thread_id, call.socket_id,
         frozenset({f"call:{call.call_id}", mark, "model"}), frozenset({f"call:{call.call_id}", mark}))
 
 
@@ -199,20 +201,24 @@ def _agrees(material: Material, call: Span, key: str) -> bool:
         if key == "accepted":
             return not state.clients or bool(queued)
         return not queued
-    if call.operation in WAITS:
+    if call.operation in _WAITS:
         return not queued and not waiting
     own = material.client_state(state, call.socket_id)
     if own is None:
         return True
     if key == "data":
         return own.waiting_since_ns is not None and call.started_ns - own.waiting_since_ns >= BEFORE_NS
-    return own.waiting_since_ns is None or key == "reset"
+    if key == "reset":
+        return True
+    # Who waits for an answer, all of whose question has been read, has nothing in the queue.
+    queued_bytes = next((socket.queued_bytes for socket in state.sockets if socket.id == call.socket_id), None)
+    return own.waiting_since_ns is None or queued_bytes == 0
 
 
 def _choices(call: Span, key: str) -> tuple[str, ...]:
     if call.operation == "accept":
         return ("waits", "accepted", "eagain", "none") if key != "timeout" else ("waits", "timeout", "eagain", "none")
-    if call.operation in WAITS:
+    if call.operation in _WAITS:
         return "waits", "empty", "eagain", "named"
     if call.operation in SENDS:
         return ("waits", "sent", "eagain", "broken") if key != "timeout" else ("waits", "timeout", "eagain", "broken")
@@ -221,13 +227,13 @@ def _choices(call: Span, key: str) -> tuple[str, ...]:
 
 
 def _reason(call: Span, key: str) -> str:
-    if call.operation in WAITS and key == "waits":
-        return "wait"
+    if call.operation in _WAITS and key == "waits":
+        return "ring" if call.operation == "ring_wait" else "wait"
     return "full" if call.operation in SENDS and key == "eagain" else key
 
 
 def _mode(call: Span, called: str, language: Language) -> str:
-    if call.operation in WAITS:
+    if call.operation in _WAITS:
         if call.timeout_ns is None:
             return language.say("The program calls {call}, without a timeout.", call=called)
         return language.say("The program calls {call}, with a timeout of {time}.", call=called, time=duration(call.timeout_ns))
@@ -262,6 +268,8 @@ def _kernel(material: Material, call: Span, key: str) -> str:
         if key == "timeout":
             return say("In the listener's queue nobody waits, and nobody comes in time.")
         return say("In the listener's queue nobody waits.")
+    if call.operation == "ring_wait":
+        return say("Of the requests that it has handed in, none is done.")
     if call.operation in WAITS:
         return say("Of the sockets that it asks about, none is ready.")
     if key == "data":
@@ -300,8 +308,9 @@ def _ask_how_many(material: Material, place: int) -> Draft | None:
         Option(f"bytes:{call.asked}", say("it returns {n} bytes, the missing ones as zeros", n=asked)),
         Option("bytes:1", say("it returns 1 byte at once, and the next one at the next call")),
         Option("waits", say("it waits until {n} bytes are there", n=asked)))
+    told = frozenset({f"call:{call.call_id}", "stream"})
     because = say("TCP is a stream of bytes without messages: the number asked for is the most, not what a receive waits for.")
     return Draft(
         f"bytes:{call.result}", options, scene, say("How many bytes does {call} return?", call=called),
-        f"{material.proof(call)} {because}", (call.call_id,), call.started_ns, call.site.short if call.site else "", material.code(call),
-        call.thread_id, call.socket_id, frozenset({f"call:{call.call_id}", "stream"}), frozenset({f"call:{call.call_id}", "stream"}))
+        material.joined(material.proof(call), because), (call.call_id,), call.started_ns, material.place(call),
+        material.code(call), call.thread_id, call.socket_id, told, told)

@@ -59,8 +59,10 @@ def _ask_now(material: Material, place: int) -> Draft | None:
     """Ask which line the only thread stands in, in the midst of a long call."""
     call, say = material.span(place), material.language.say
     site = call.site
-    if call.kind != "blocked" or call.duration_ns < _LONG_NS or site is None or not site.code or call.layer == "ring":
+    if call.kind != "blocked" or call.duration_ns < _LONG_NS or site is None or not site.code:
         return None
+    if call.layer == "ring" and call.operation != "ring_wait":
+        return None  # what the kernel does meanwhile is no line of the program
     at_ns = call.started_ns + call.duration_ns // 2
     if call.ready_ns is not None and at_ns >= call.ready_ns:
         return None
@@ -74,14 +76,14 @@ def _ask_now(material: Material, place: int) -> Draft | None:
     told = frozenset({f"call:{call.call_id}", f"at:{site.line}"})
     return Draft(
         f"line:{site.line}", options, scene, say("Which line runs now?"), _because_now(material, call), (call.call_id,), at_ns,
-        site.file.rpartition("/")[2], (), call.thread_id, call.socket_id, told, told)
+        visible(site.file.rpartition("/")[2]), (), call.thread_id, call.socket_id, told, told)
 
 
 def _because_now(material: Material, call: Span) -> str:
     say = material.language.say
     if call.layer == "wait":
-        return f"{material.proof(call)} " + say("It waits in one place for all of them together.")
-    return f"{material.proof(call)} " + say("It waits for this one socket, and sees nothing of the others.")
+        return material.joined(material.proof(call), say("It waits in one place for all of them together."))
+    return material.joined(material.proof(call), say("It waits for this one socket, and sees nothing of the others."))
 
 
 def _flow(material: Material) -> dict[tuple[int | None, int, int | None], set[int | None]]:
@@ -128,7 +130,7 @@ def _ask_next(material: Material, place: int) -> Draft | None:
     because = say("From line {line} the next call was made: {sentence}", line=then.site.line, sentence=material.proof(then))
     return Draft(
         f"line:{then.site.line}", options, (material.proof(call),), say("From which line comes the next call?"), because,
-        (call.call_id, then.call_id), call.ended_ns, call.site.short, code, call.thread_id, call.socket_id, told, told)
+        (call.call_id, then.call_id), call.ended_ns, material.place(call), code, call.thread_id, call.socket_id, told, told)
 
 
 def _signal_between(material: Material, call: Span, then: Span) -> bool:
@@ -139,7 +141,7 @@ def _stretch(material: Material, site: Site, other: Site) -> tuple[CodeLine, ...
     """Return the program's lines from one to the other, where that is not too long; else the line itself."""
     lines = material.source(site)
     first, last = min(site.line, other.line), max(site.line, other.line)
-    if not lines or last - first > 12:
+    if not lines or last - first > 6:
         return (CodeLine(site.line, visible((site.code or "").strip()), True),) if site.code else ()
     first, last = max(1, first - 1), min(len(lines), last + 1)
     return tuple(CodeLine(number, visible(lines[number - 1].expandtabs(4)), number == site.line) for number in range(first, last + 1))

@@ -23,6 +23,7 @@ APART_NS = 1_000_000
 """What lies so far apart did not come to be by chance."""
 _MOST, _MOST_OPTIONS = 40, 4
 _LONG_NS = 20_000_000
+_COMPUTES_NS = 50_000_000
 _CAUSE, _ASIDE = 0.6, 0.2  # shares of a wait: so much in one call is its cause, so little is not
 
 
@@ -141,7 +142,7 @@ def _draft_of_clients(
     told = frozenset({f"call:{id_}" for id_ in ids} | {f"served:{right}"})
     return Draft(
         f"client:{right}", _options(names), (*material.people(state), *more), ask,
-        f"{because} {material.proof(call)}", ids, at_ns, call.site.short if code and call.site else "", code,
+        material.joined(because, material.proof(call)), ids, at_ns, material.place(call) if code else "", code,
         call.thread_id, call.socket_id, told, told)
 
 
@@ -173,7 +174,7 @@ def _ask_turn(material: Material, place: int) -> Draft | None:
     because = say("The kernel's queue is first in, first out: by when a client connected, not by when it asked.")
     told = frozenset({f"call:{call.call_id}", f"served:{name}"})
     return Draft(f"client:{name}", _options(names), tuple(scene), say("Which client does this accept take up?"),
-                 f"{material.proof(call)} {because}", (call.call_id,), at_ns, call.site.short if call.site else "", material.code(call),
+                 material.joined(material.proof(call), because), (call.call_id,), at_ns, material.place(call), material.code(call),
                  call.thread_id, call.socket_id, told | {"fifo"}, told | {"fifo"})
 
 
@@ -208,8 +209,8 @@ def _ask_why(material: Material, wait: Wait) -> Draft | None:
     told = frozenset({f"call:{id_}" for id_ in ids} | {f"held:{exchange.client}"})
     return Draft(
         f"in:{right[0]}:{right[1]}", tuple(Option(f"in:{pair[0]}:{pair[1]}", said) for pair, said in words.items()), scene,
-        say("In which call does the program stand most of that time?"), f"{material.proof(longest)} {because}", ids, exchange.sent_ns,
-        thread_id=longest.thread_id, socket_id=exchange.socket_id, tells=told, asks=told)
+        say("In which call does the program stand most of that time?"), material.joined(material.proof(longest), because), ids,
+        exchange.sent_ns, thread_id=longest.thread_id, socket_id=exchange.socket_id, tells=told, asks=told)
 
 
 def _pairs(material: Material, own: int | None) -> list[tuple[str, int | None]]:
@@ -228,6 +229,8 @@ def _ask_lay(material: Material, place: int) -> Draft | None:
     name = material.clients.get(call.socket_id or 0)
     if name is None or call.ready_ns is None or not call.bytes or call.sat_ns < APART_NS or call.parent_id is not None:
         return None
+    if call.sat_ns < _COMPUTES_NS and "sleeps" not in material.model.variant:
+        return None  # it may have had no processor
     if len(material.serving) != 1 or _busy_ns(material, place, call.ready_ns, call.started_ns) > _ASIDE * call.sat_ns:
         return None
     words = {
@@ -242,7 +245,7 @@ def _ask_lay(material: Material, place: int) -> Draft | None:
     ids = (call.call_id,) if before is None else (call.call_id, material.span(before).call_id)
     told = frozenset({f"call:{call.call_id}", "sleeps"})
     return Draft("idle", tuple(Option(key, words[key]) for key in _MEANWHILE), scene, say("What does the program do in between?"),
-                 f"{material.proof(call)} {because}", ids, call.ready_ns, thread_id=call.thread_id, socket_id=call.socket_id,
+                 material.joined(material.proof(call), because), ids, call.ready_ns, thread_id=call.thread_id, socket_id=call.socket_id,
                  tells=told, asks=told)
 
 

@@ -11,14 +11,14 @@ from functools import partial
 from ..phases import Phases, phases_of
 from ..telling import message
 from ..values import Span
-from ..words import brief, duration, percent
+from ..words import brief, duration, percent, visible
 from .material import Material
 from .of_calls import RECEIVES, WAITS
 from .values import CodeLine, Draft, Idea, Option
 
 _CLEAR = 1.5
 """A figure must be so many times away from the border of its range."""
-_MOST_LINES = 8
+_MOST_LINES = 7
 _MODELS = {
     "blocking": message("blocking: each call waits till it has what it asked for"),
     "nonblocking": message("nonblocking: no call waits, the program asks again and again"),
@@ -64,7 +64,7 @@ def _lines(material: Material) -> tuple[str, tuple[CodeLine, ...]]:
     if not files:
         return "", ()
     file, lines = max(files.items(), key=lambda item: len(item[1]))
-    return file.rpartition("/")[2], tuple(CodeLine(line, brief(lines[line], 90), False) for line in sorted(lines)[-_MOST_LINES:])
+    return visible(file.rpartition("/")[2]), tuple(CodeLine(line, brief(lines[line], 90), False) for line in sorted(lines)[-_MOST_LINES:])
 
 
 def _of_run(material: Material) -> list[str]:
@@ -114,10 +114,12 @@ def _ask_model(material: Material) -> Draft | None:
     because = say(_WHY_MODEL[model.model])
     proof = _longest_wait(material) if model.model == "multiplexing" else model.proof[:4]
     if asyncio:
-        because += " " + say("async and await arrange the program's text, not the copying: POSIX calls this synchronous I/O.")
+        more = say("async and await arrange the program's text, not the copying: POSIX calls this synchronous I/O.")
+        because = material.joined(because, more)
     ask = say("It is written with async and await. Which I/O model do its calls show?" if asyncio else
               "Which I/O model do its calls show, as Stevens and POSIX name them?")
-    return _draft(material, model.model, options, ask, f"{_named(material, proof)} {because}", tuple(proof or model.proof[:4]), "model")
+    return _draft(material, model.model, options, ask, material.joined(_named(material, proof), because),
+                  tuple(proof or model.proof[:4]), "model")
 
 
 def _longest_wait(material: Material) -> tuple[int, ...]:
@@ -141,19 +143,18 @@ def _ask_fruitless(material: Material) -> Draft | None:
     key = _in_range(fruitless, [(float(low), float(high), words) for low, high, words in _COUNTS])
     if key is None or not calls:
         return None
-    first = next((signature_places[1][0] for signature_places in material.by_kind if signature_places[0].fruitless), None)
-    some = material.span(first if first is not None else material.by_kind[0][1][0])
+    firsts = [held[0] for signature, held in material.by_kind if signature.fruitless] or [held[0] for _, held in material.by_kind]
+    some = max(map(material.span, firsts), key=lambda call: (call.kind == "blocked", -call.call_id))
     because = say("Of {calls} calls {n} came back with nothing.", calls=f"{calls:,}", n=f"{fruitless:,}")
     if fruitless >= 100:
-        because += " " + say("A loop that never waits asks as fast as the processor can. BlockingIOError is its usual answer.")
+        why = say("A loop that never waits asks as fast as the processor can. BlockingIOError is its usual answer.")
     elif not fruitless:
-        because += " " + say("Its calls wait, or are made only when something is there.")
+        why = say("Its calls wait, or are made only when something is there.")
     else:
-        because += " " + say("It asks only where something may be there, and learns that nothing is left.")
+        why = say("It asks only where something may be there, and learns that nothing is left.")
     return _draft(material, key, [Option(f"range:{number}", say(words)) for number, (_, _, words) in enumerate(_COUNTS)],
                   say("How many of its calls come back with nothing: BlockingIOError, or a look that finds none ready?"),
-                  f"{because} {say('For example:')} {material.proof(some)}" if fruitless else f"{because} {material.proof(some)}",
-                  (some.call_id,), "fruitless")
+                  material.joined(because, why, say("For example:"), material.proof(some)), (some.call_id,), "fruitless")
 
 
 _PHASES = {
@@ -192,7 +193,7 @@ def _ask_phase(material: Material) -> Draft | None:
     because = say("{share} of the time of its thread: {what}.", share=percent(phases.share(parts[order[0]])), what=say(_PHASES[order[0]]))
     return _draft(
         material, order[0], [Option(name, say(_PHASES[name])) for name in _PHASES if name in chosen],
-        say("What does most of its thread's time go to?"), f"{because} {say(_WHY_PHASE[order[0]])} {material.proof(proof)}",
+        say("What does most of its thread's time go to?"), material.joined(because, say(_WHY_PHASE[order[0]]), material.proof(proof)),
         (proof.call_id,), "phase")
 
 
@@ -226,7 +227,7 @@ def _ask_copying(material: Material) -> Draft | None:
                   time=duration(phases.copy_ns), all=duration(phases.threads_ns), share=percent(share))
     return _draft(material, key, [Option(f"range:{number}", say(words)) for number, (_, _, words) in enumerate(_SHARES)],
                   say("How much of its threads' time goes to copying data between kernel and program?"),
-                  f"{because} {material.proof(longest)}", (longest.call_id,), "copying", model=False)
+                  material.joined(because, material.proof(longest)), (longest.call_id,), "copying", model=False)
 
 
 _COPIERS = {
@@ -255,7 +256,7 @@ def _ask_copier(material: Material) -> Draft | None:
     client = brief(material.clients[proof.socket_id or 0], 24)
     return _draft(material, "kernel" if ring else "thread", [Option(key, say(words)) for key, words in _COPIERS.items()],
                   say("What copies the bytes of {name} from the kernel's buffer into the program's?", name=client),
-                  f"{material.proof(proof)} {because}", (proof.call_id,), "copier")
+                  material.joined(material.proof(proof), because), (proof.call_id,), "copier")
 
 
 _TOLD = {
@@ -287,7 +288,7 @@ def _ask_again(material: Material, place: int) -> Draft | None:
     tells = frozenset({f"call:{calls[0]}", f"call:{calls[1]}", "edge", "model"})
     return Draft("no" if edge else "yes", tuple(Option(key, say(words)) for key, words in _TOLD.items()), scene,
                  say("Will that epoll_wait name this socket, on which {call} was called?", call=called),
-                 f"{material.proof(told[1])} {because}", calls, told[1].started_ns, call.site.short if call.site else "",
+                 material.joined(material.proof(told[1]), because), calls, told[1].started_ns, material.place(call),
                  material.code(call), call.thread_id, call.socket_id, tells, frozenset({"edge"}))
 
 

@@ -11,31 +11,33 @@ import html
 import re
 from collections.abc import Callable, Iterator
 
+from rich.cells import cell_len
+
 from ..language import Language, wrapped
 from ..words import fit, moment
 from .choosing import Quiz
 from .values import LETTERS, CodeLine, Question
 
-_TEXT_COLUMNS = 78
+_TEXT_COLUMNS, _HALF_COLUMNS = 78, 46
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$>:-])")
 _STYLE = """
-@page { size: A4; margin: 16mm 18mm; }
+@page { size: A4; margin: 13mm 16mm; }
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 48rem; padding: 1.5rem; background: #fff; color: #111;
-  font: 11pt/1.45 system-ui, "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; }
+  font: 10pt/1.4 system-ui, "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; }
 h2 { font-size: 1.15rem; margin: 0 0 .6rem; }
 .fields { display: flex; gap: 1.2rem; margin: 1rem 0; }
 .fields span { border-bottom: 1px solid #111; flex: 1; padding-bottom: .1rem; }
 .fields span:last-child { flex: 0 0 8rem; }
 .quiet { color: #444; font-size: .9rem; margin: .2rem 0; }
-ol.questions { list-style: none; margin: 1.4rem 0 0; padding: 0; }
-.question { border-top: 1px solid #999; padding: .9rem 0 1.1rem; break-inside: avoid; page-break-inside: avoid; }
-.question h2 { display: flex; justify-content: space-between; gap: 1rem; }
+ol.questions { list-style: none; margin: 1rem 0 0; padding: 0; }
+.question { border-top: 1px solid #999; padding: .6rem 0 .8rem; break-inside: avoid; page-break-inside: avoid; }
+.question h2 { font-size: 1.05rem; margin-bottom: .35rem; display: flex; justify-content: space-between; gap: 1rem; }
 .question h2 .quiet { font-weight: normal; }
 table.code { border-collapse: collapse; width: 100%; margin: 0 0 .6rem; border: 1px solid #bbb; background: #f7f7f7;
-  font: 9.5pt/1.4 ui-monospace, "SF Mono", Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace; }
+  font: 8.5pt/1.35 ui-monospace, "SF Mono", Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace; }
 table.code caption { text-align: left; font-size: 9pt; color: #444; padding: 0 0 .15rem; }
 table.code td { padding: 0 .5rem; vertical-align: top; white-space: pre-wrap; overflow-wrap: anywhere; }
 table.code td:first-child { width: 1%; text-align: right; color: #444; white-space: pre; border-right: 1px solid #bbb; }
@@ -43,6 +45,7 @@ table.code tr.here td { background: #e2e2e2; font-weight: bold; }
 ul.scene { margin: 0 0 .6rem; padding-left: 1.2rem; }
 .ask { font-weight: bold; margin: 0 0 .4rem; }
 ol.options { list-style: none; margin: 0; padding: 0; }
+ol.options.short { display: grid; grid-template-columns: 1fr 1fr; column-gap: 1.5rem; }
 ol.options li { display: flex; gap: .6rem; align-items: baseline; padding: .1rem 0; }
 .box { flex: none; width: .85em; height: .85em; border: 1.5px solid #111; align-self: center; }
 .letter { flex: none; width: 1.1rem; font-weight: bold; }
@@ -51,6 +54,7 @@ ol.options li { display: flex; gap: .6rem; align-items: baseline; padding: .1rem
 .key table { border-collapse: collapse; width: 100%; font-size: 9.5pt; }
 .key th, .key td { text-align: left; vertical-align: top; padding: .3rem .5rem .3rem 0; border-bottom: 1px solid #bbb; }
 .key tr { break-inside: avoid; page-break-inside: avoid; }
+.key th { white-space: nowrap; }
 .key td:nth-child(-n+2) { white-space: nowrap; font-weight: bold; }
 @media print { body { max-width: none; padding: 0; } .key { border-top: 0; padding-top: 0; margin-top: 0; } }
 """
@@ -104,7 +108,12 @@ def _html_question(question: Question, number: int, quiz: Quiz, language: Langua
         f'<li class="question"><h2>{text(language.say("Question {n}", n=number))}'
         f'<span class="quiet">{text(_when(question, quiz))}</span></h2>\n{_html_code(question)}'
         + (f'<ul class="scene">{scene}</ul>\n' if scene else "")
-        + f'<p class="ask">{text(question.ask)}</p>\n<ol class="options">{options}</ol></li>\n')
+        + f'<p class="ask">{text(question.ask)}</p>\n<ol class="options{_columns(question)}">{options}</ol></li>\n')
+
+
+def _columns(question: Question) -> str:
+    """Return the class of answers that are short enough to stand in two columns."""
+    return " short" if max(cell_len(option.words) for option in question.options) <= _HALF_COLUMNS else ""
 
 
 def _monospaced(key: str) -> str:
