@@ -14,7 +14,8 @@ from ...traces import Run, Trace
 from ..evidence import load_model
 from ..language import Language
 from ..naming import RunModel
-from ..player.state import ClientState, Play, State
+from ..player.crowd import ClientState
+from ..player.state import Play
 from ..player.timeline import Signature
 from ..reading import Reader
 from ..story import load_story
@@ -41,7 +42,7 @@ class Material:
         self.line = self.play.line
         self.cache: dict[str, frozenset[int]] = {}  # what kinds of questions found out once
         self.flow: dict[tuple[int | None, int, int | None], set[int | None]] | None = None
-        self.state_at = lru_cache(maxsize=256)(self._state_at)
+        self.clients_at = lru_cache(maxsize=64)(self._clients_at)
         self._reports = lru_cache(maxsize=1024)(self._reports_of)
 
     @cached_property
@@ -108,8 +109,14 @@ class Material:
         if track is not None:
             yield from track.positions[bisect_right(track.positions, position):]
 
-    def _state_at(self, at_ns: int) -> State:
-        return self.play.state(self.line.at_time(at_ns))
+    def _clients_at(self, at_ns: int) -> tuple[ClientState, ...]:
+        return tuple(self.play.crowd.client(name, at_ns) for name in self.play.crowd.clients)
+
+    def queued(self, socket_id: int | None, at_ns: int) -> int | None:
+        """Return how many bytes had come to a socket and were not read; None where nobody saw what came."""
+        if socket_id not in self.reader.sockets:
+            return None
+        return self.play.queued(socket_id, self.line.at_time(at_ns))[0]
 
     def reported(self, wait: Span, socket_id: int | None) -> int | None:
         """Return the events with which a wait reported a socket; None where it did not."""
@@ -139,25 +146,28 @@ class Material:
         """Return what a call did, in a sentence with its number."""
         return self.language.say("{sentence} (call {id}).", sentence=tell_call(call, self.play.cast), id=call.call_id)
 
-    def client_state(self, state: State, socket_id: int | None) -> ClientState | None:
+    def client_state(self, at_ns: int, socket_id: int | None) -> ClientState | None:
         """Return how the client of a socket is; None where no client was watched there."""
-        return next((client for client in state.clients if client.socket_id == socket_id and socket_id is not None), None)
+        name = self.clients.get(socket_id or 0)
+        found = self.play.crowd.client(name, at_ns) if name is not None else None
+        return found if found is not None and found.socket_id == socket_id else None
 
-    def present(self, state: State) -> list[ClientState]:
+    def present(self, at_ns: int) -> list[ClientState]:
         """Return the clients that are connected and have not left."""
-        closed = {socket.id for socket in state.sockets if socket.closed}
-        return [client for client in state.clients if client.connected and client.socket_id not in closed and client.failed is None]
+        rows = self.reader.sockets
+        return [client for client in self.clients_at(at_ns) if client.connected and client.failed is None and not (
+            client.socket_id in rows and (closed_ns := rows[client.socket_id]["closed_ns"]) is not None and closed_ns <= at_ns)]
 
-    def people(self, state: State, hide: str | None = None) -> tuple[str, ...]:
+    def people(self, at_ns: int, hide: str | None = None) -> tuple[str, ...]:
         """Return a sentence for each client that is there.
 
         Args:
             hide: the name of one of whom something else is said.
         """
-        say, present = self.language.say, [client for client in self.present(state) if client.name != hide]
+        say, present = self.language.say, [client for client in self.present(at_ns) if client.name != hide]
         # Those who wait tell most.
         shown = sorted(present, key=lambda client: (client.waiting_since_ns is None, client.accepted))[:MOST_CLIENTS]
-        said = [self._client_words(client, state.head.at_ns) for client in present if client in shown]
+        said = [self._client_words(client, at_ns) for client in present if client in shown]
         if len(present) > len(shown):
             said.append(say("and {n} more", n=f"{len(present) - len(shown):,}"))
         return tuple(said)

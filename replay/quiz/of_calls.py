@@ -168,12 +168,11 @@ def _drains(material: Material, place: int, call: Span) -> bool:
 def _ask(material: Material, place: int, kind: str) -> Draft | None:
     call, say = material.span(place), material.language.say
     key = right_key(call)
-    state = material.state_at(call.started_ns)
     if key is None or not _agrees(material, call, key):
         return None
     report = _report(material, place, call) if kind in ("readable", "writable") else None
     called = material.called(call)
-    scene = [*material.people(state), *_before(material, place, call, kind)]
+    scene = [*material.people(call.started_ns), *_before(material, place, call, kind)]
     if kind != "inherit":
         scene.append(_mode(call, called, material.language))
     scene.append(_kernel(material, call, key))
@@ -194,16 +193,17 @@ def _ask(material: Material, place: int, kind: str) -> Draft | None:
 
 def _agrees(material: Material, call: Span, key: str) -> bool:
     """Whether what clients were seen to do by then says the same as the call: else it was a matter of microseconds."""
-    state = material.state_at(call.started_ns)
-    waiting = [client for client in state.clients if client.waiting_since_ns is not None]
-    queued = [client for client in state.clients if client.connected and not client.accepted]
+    at_ns = call.started_ns
+    clients = material.clients_at(at_ns)
+    waiting = [client for client in clients if client.waiting_since_ns is not None]
+    queued = [client for client in clients if client.connected and not client.accepted]
     if call.operation == "accept":
         if key == "accepted":
-            return not state.clients or bool(queued)
+            return not clients or bool(queued)
         return not queued
     if call.operation in _WAITS:
         return not queued and not waiting
-    own = material.client_state(state, call.socket_id)
+    own = material.client_state(at_ns, call.socket_id)
     if own is None:
         return True
     if key == "data":
@@ -211,8 +211,7 @@ def _agrees(material: Material, call: Span, key: str) -> bool:
     if key == "reset":
         return True
     # Who waits for an answer, all of whose question has been read, has nothing in the queue.
-    queued_bytes = next((socket.queued_bytes for socket in state.sockets if socket.id == call.socket_id), None)
-    return own.waiting_since_ns is None or queued_bytes == 0
+    return own.waiting_since_ns is None or material.queued(call.socket_id, at_ns) == 0
 
 
 def _choices(call: Span, key: str) -> tuple[str, ...]:
@@ -300,9 +299,8 @@ def _ask_how_many(material: Material, place: int) -> Draft | None:
     if not _agrees(material, call, "data") or not call.asked or not call.result:
         return None
     called, asked, result = material.called(call), f"{call.asked:,}", f"{call.result:,}"
-    state = material.state_at(call.started_ns)
-    scene = (*material.people(state), say("In the receive queue of this socket lie {n} bytes. The program asks for {asked}.", n=result,
-                                          asked=asked))
+    scene = (*material.people(call.started_ns),
+            say("In the receive queue of this socket lie {n} bytes. The program asks for {asked}.", n=result, asked=asked))
     options = (
         Option(f"bytes:{call.result}", say("it returns {n} bytes at once", n=result)),
         Option(f"bytes:{call.asked}", say("it returns {n} bytes, the missing ones as zeros", n=asked)),

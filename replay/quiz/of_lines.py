@@ -67,11 +67,10 @@ def _ask_now(material: Material, place: int) -> Draft | None:
     if call.ready_ns is not None and at_ns >= call.ready_ns:
         return None
     options = _lines(material, site)
-    state = material.state_at(at_ns)
     if len(options) < 3:
         return None
     since = duration(at_ns - call.started_ns)
-    people = material.people(state) or (say("No client is there."),)
+    people = material.people(at_ns) or (say("No client is there."),)
     scene = (*people, say("For {time} the program has made no further call.", time=since))
     told = frozenset({f"call:{call.call_id}", f"at:{site.line}"})
     return Draft(

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..player.state import ClientState, State
+from ..player.crowd import ClientState
 from ..telling import called_words
 from ..values import Exchange, Span
 from ..waits import Wait, find_waits
@@ -78,8 +78,7 @@ def _ask_free(material: Material, exchange: Exchange) -> Draft | None:
            for other in others):
         return None
     at_ns = sent_ns + 10_000
-    state = material.state_at(at_ns)
-    present = material.present(state)
+    present = material.present(at_ns)
     own = next((client for client in present if client.name == exchange.client), None)
     names = _choose(exchange.client, [client for client in present if client.accepted])
     if own is None or not own.accepted or names is None or _next_answered(material, at_ns) != exchange.client:
@@ -89,7 +88,7 @@ def _ask_free(material: Material, exchange: Exchange) -> Draft | None:
         return None
     because = say("Only {name} has asked: whoever connected first, a server answers who has said something.",
                   name=brief(exchange.client, 24))
-    return _draft_of_clients(material, state, exchange.client, names, say("Who is served next?"), because, [proof], ())
+    return _draft_of_clients(material, at_ns, exchange.client, names, say("Who is served next?"), because, [proof], ())
 
 
 def _served_by(material: Material, socket_id: int | None, at_ns: int) -> Span | None:
@@ -116,8 +115,7 @@ def _ask_held(material: Material, place: int) -> Draft | None:
     if name is None or not came:
         return None
     at_ns = max(came) + APART_NS
-    state = material.state_at(at_ns)
-    present = material.present(state)
+    present = material.present(at_ns)
     own = next((client for client in present if client.name == name), None)
     waiting = [client for client in present if client.waiting_since_ns is not None]
     names = _choose(name, sorted(present, key=lambda client: client.waiting_since_ns is None))
@@ -128,20 +126,19 @@ def _ask_held(material: Material, place: int) -> Draft | None:
                 call=material.called(call))
     because = say("The thread sleeps in a call on one socket: only {name} can wake it. Whoever else has asked waits in the kernel.",
                   name=brief(name, 24))
-    return _draft_of_clients(material, state, name, names, say("Who is served next?"), because, [call], (since, more))
+    return _draft_of_clients(material, at_ns, name, names, say("Who is served next?"), because, [call], (since, more))
 
 
 def _draft_of_clients(
-    material: Material, state: State, right: str, names: Sequence[str], ask: str, because: str, proof: Sequence[Span],
+    material: Material, at_ns: int, right: str, names: Sequence[str], ask: str, because: str, proof: Sequence[Span],
     more: tuple[str, ...],
 ) -> Draft:
     ids = tuple(call.call_id for call in proof)
     call = proof[0]
-    at_ns = state.head.at_ns
     code = material.code(call) if call.started_ns < at_ns < call.ended_ns else ()
     told = frozenset({f"call:{id_}" for id_ in ids} | {f"served:{right}"})
     return Draft(
-        f"client:{right}", _options(names), (*material.people(state), *more), ask,
+        f"client:{right}", _options(names), (*material.people(at_ns), *more), ask,
         material.joined(because, material.proof(call)), ids, at_ns, material.place(call) if code else "", code,
         call.thread_id, call.socket_id, told, told)
 
@@ -152,8 +149,7 @@ def _ask_turn(material: Material, place: int) -> Draft | None:
     name = material.clients.get(call.result or 0)
     if call.outcome != "ok" or name is None or call.unfinished:
         return None
-    state = material.state_at(call.started_ns)
-    queued = [client for client in state.clients if client.connected and not client.accepted]
+    queued = [client for client in material.clients_at(call.started_ns) if client.connected and not client.accepted]
     connected = {exchange.client: exchange.connected_ns or 0 for exchange in material.play.exchanges}
     order = sorted(queued, key=lambda client: connected[client.name])
     if len(order) < 3 or order[0].name != name or connected[order[1].name] - connected[name] < APART_NS:
@@ -201,8 +197,7 @@ def _ask_why(material: Material, wait: Wait) -> Draft | None:
     if len(set(words.values())) < len(words):
         return None
     longest = max(causes[right], key=lambda call: call.duration_ns)
-    state = material.state_at(exchange.sent_ns)
-    scene = (*material.people(state, hide=exchange.client),
+    scene = (*material.people(exchange.sent_ns, hide=exchange.client),
              say("{name} asks now, and gets the answer {time} later.", name=brief(exchange.client, 24), time=duration(whole_ns)))
     because = say("A client whose bytes have long arrived waits for another one: head-of-line blocking.")
     ids = tuple(call.call_id for call in sorted(causes[right], key=lambda call: -call.duration_ns)[:8])

@@ -294,14 +294,12 @@ def _ask_again(material: Material, place: int) -> Draft | None:
 
 def _left(material: Material, call: Span) -> int | None:
     """Return how many bytes its client had sent well before a receive, and were not read by it."""
-    state = material.state_at(call.ended_ns)
-    own = material.client_state(state, call.socket_id)
+    own = material.client_state(call.ended_ns, call.socket_id)
     sent = [exchange.sent_ns for exchange in material.play.exchanges
             if exchange.socket_id == call.socket_id and exchange.sent_ns is not None and exchange.sent_ns <= call.ended_ns]
     if own is None or not sent or max(sent) > call.started_ns - 200_000:
         return None
-    socket = next((socket for socket in state.sockets if socket.id == call.socket_id), None)
-    return socket.queued_bytes or None if socket else None
+    return material.queued(call.socket_id, call.ended_ns) or None
 
 
 def _told_next(material: Material, call: Span, place: int) -> tuple[bool, Span] | None:
