@@ -237,7 +237,10 @@ keep_received(Thread *thread, const Entry *entry, int64_t number, int64_t bytes,
     thread->received_number = number;
     thread->received_socket = entry->id;
     thread->received_bytes = bytes;
-    memcpy(thread->received_head, data, bytes < HEAD_BYTES ? bytes : HEAD_BYTES);
+    if (bytes >= HEAD_BYTES)
+        memcpy(thread->received_head, data, HEAD_BYTES); /* a known size: two moves and no call */
+    else
+        memcpy(thread->received_head, data, bytes);
 }
 
 static PyObject *
@@ -930,12 +933,13 @@ static void
 failed(Method *self, Call *call, int64_t ended_ns)
 {
     PyObject *type, *value, *trace;
-    if (self->blocking_is_eagain && call->timeout_ns == 0 && PyErr_Occurred() == PyExc_BlockingIOError) {
+    PyObject *raised = PyErr_Occurred();
+    if (self->blocking_is_eagain && call->timeout_ns == 0 && raised == PyExc_BlockingIOError) {
         complete(call, ended_ns, NOTHING, 11, WOULD_BLOCK);
         return;
     }
-    if (self->through && PyErr_Occurred() && (PyErr_Occurred() == self->core->want_read || PyErr_Occurred() == self->core->want_write)) {
-        complete(call, ended_ns, NOTHING, 0, PyErr_Occurred() == self->core->want_read ? WANT_READ : WANT_WRITE);
+    if (self->through && raised && (raised == self->core->want_read || raised == self->core->want_write)) {
+        complete(call, ended_ns, NOTHING, 0, raised == self->core->want_read ? WANT_READ : WANT_WRITE);
         return;
     }
     PyErr_Fetch(&type, &value, &trace);

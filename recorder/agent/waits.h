@@ -172,9 +172,7 @@ note_reported(Core *core, int64_t number, PyObject *result)
             goto failed;
         if (at >= MOST_NOTED)
             continue;
-        add_number(&text, socket);
-        add_word(&text, "-1");
-        add_number(&text, PyLong_AsLongLong(PyTuple_GET_ITEM(pair, 1)));
+        add_row(&text, socket, -1, PyLong_AsLongLong(PyTuple_GET_ITEM(pair, 1)));
         if (PyErr_Occurred())
             goto failed;
     }
@@ -198,9 +196,7 @@ finish_wait(Method *self, Call *call, const Wait *wait, PyObject *result, int64_
     if (wait->watched >= 0) {
         Text text;
         text_begin(&text);
-        add_number(&text, wait->watched);
-        add_number(&text, wait->interest);
-        add_word(&text, "-1");
+        add_row(&text, wait->watched, wait->interest, -1);
         int noted = write_text(self->core, NOTE_READINESS, call->number, &text);
         text_end(&text);
         if (noted < 0)
