@@ -12,14 +12,13 @@ from typing import Any
 
 from ..cast import Cast, load_cast
 from ..language import LANGUAGES, language
-from ..listing import Entry
-from ..player.state import Play
+from ..player.state import Play, QueueLevels
 from ..player.timeline import Playhead
 from ..reading import Reader, damaged
 from ..telling import message, tell_call, tell_entry
 from ..values import Span, Window
 from .document import Shown
-from .packing import pack
+from .packing import Column, pack
 
 STEPS_TOLD = 20_000
 """So many steps of a run are told in a sentence each, a spin being one; of those behind them the page says less."""
@@ -35,6 +34,7 @@ SAID = (
     message("not here yet"), message("{counts} answered"), message("connected, silent"), message("the line of this call is not known"),
     message("the program has called nothing yet"), message("(the trace does not hold this file)"), message("stopped at {what}"),
     message("no breakpoint is set: b sets one"), message("no further step is one to stop at"), message("and {n} more"),
+    message("(by {source})"), message("packets"), message("its sender"), message("the client"),
 )
 """Messages that the page fills in by itself, as it goes."""
 
@@ -50,13 +50,16 @@ def pack_film(shown: Shown, *, payload: bool) -> bytes:
         TraceError: the trace is damaged.
     """
     try:
-        return pack(film(shown, payload=payload))
+        told, levels = film(shown, payload=payload)
+        return pack(told, [
+            Column("queue_at", [at_ns for own, _, _ in levels for at_ns in own], True),
+            Column("queue_bytes", [count for _, own, _ in levels for count in own])])
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(shown.trace, error) from error
 
 
-def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD) -> dict[str, Any]:
-    """Return the same as JSON can say it; times are nanoseconds since the run's start.
+def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD) -> tuple[dict[str, Any], list[QueueLevels]]:
+    """Return the same as JSON can say it, and what lay in queues as it is known best; times are nanoseconds since the run's start.
 
     Args:
         shown, payload: as `pack_film`.
@@ -67,7 +70,9 @@ def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD) -> dict[str, An
     casts = [load_cast(reader, language(code)) for code in LANGUAGES]
     start = play.line.at_time(shown.window.start_ns) if shown.window.start_ns else Playhead(0, 0)
     told = _told(play, casts, start.position, shown.window, most)
+    queues = play.queue_levels()
     return {
+        "queues": [[id_, len(levels[0]), levels[2]] for id_, levels in queues.items()],
         "from": start.at_ns, "to": shown.window.end_ns, "end": play.line.end_ns, "languages": list(LANGUAGES),
         "said": {code: {text: language(code).say(text, **_places(text)) for text in SAID} for code in LANGUAGES},
         "names": [[id_, *(name for cast in casts for name in (cast.sockets[id_], cast.short[id_]))] for id_ in reader.sockets],
@@ -77,15 +82,14 @@ def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD) -> dict[str, An
         "exchanges": [list(astuple(exchange))[:9] for exchange in play.exchanges],
         "cpu": [[list(point) for point in points] for points, _, _ in reader.cpu_points()],
         "wrapped": [[row["socket_id"], row["first_call_id"]] for row in shown.trace.named("wrapped_sockets_of_run", run=shown.run.id)],
-    }
+    }, list(queues.values())
 
 
 class _Told(Play):
     """A run whose steps are about to be told, one after the other: calls are read many at a time."""
 
     def __init__(self, reader: Reader, payloads: bool) -> None:
-        super().__init__(reader, language(LANGUAGES[0]))
-        self._payloads = payloads
+        super().__init__(reader, language(LANGUAGES[0]), payloads)
         self._read: dict[int, Span] = {}
 
     def read(self, positions: list[int]) -> None:
@@ -97,10 +101,6 @@ class _Told(Play):
     def _span(self, position: int) -> Span:
         found = self._read.get(position)
         return super()._span(position) if found is None else found
-
-    def _entry(self, first: int, behind: int) -> Entry:
-        entry = super()._entry(first, behind)
-        return entry if self._payloads else replace(entry, payload=None)
 
 
 def _told(play: _Told, casts: list[Cast], start: int, window: Window, most: int) -> list[list[str]]:
@@ -147,4 +147,5 @@ def _base(play: Play, start: Playhead) -> dict[str, Any]:
 
 def _places(text: str) -> dict[str, str]:
     """Return what leaves the places of a message as they are."""
-    return {name: f"{{{name}}}" for name in ("call", "time", "sentence", "n", "all", "operation", "where", "counts", "result", "what")}
+    names = ("call", "time", "sentence", "n", "all", "operation", "where", "counts", "result", "what", "source")
+    return {name: f"{{{name}}}" for name in names}

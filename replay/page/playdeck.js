@@ -171,10 +171,10 @@ const Films = (() => {
   const known = new Map();
 
   async function film(run) {
-    if (State.doc.served) return (await Remote.get(`film?run=${run.index}`)).head;
     const element = document.querySelector(`script.film[data-run="${run.index}"]`);
-    if (!element) throw new Error(Words.say("play_too_many"));
-    return (await Unpack.unpack(Unpack.fromBase64(element.textContent))).head;
+    if (!State.doc.served && !element) throw new Error(Words.say("play_too_many"));
+    const {head, columns} = State.doc.served ? await Remote.get(`film?run=${run.index}`) : await Unpack.unpack(Unpack.fromBase64(element.textContent));
+    return {...head, queueAt: columns.queue_at, queueBytes: columns.queue_bytes};
   }
 
   /** Return the run with every call of what it shows. */

@@ -57,6 +57,8 @@ class Track {
 
 /** The steps of a run. A playhead is {position, at}: so many have come to an end, and the clock shows so many ns. */
 class PlayLine {
+  static BLOCK = 64;
+
   constructor(run, film) {
     Object.assign(this, {run, film, end: film.end, shapes: [...run.shapes], folds: [], whole: new Track(), sockets: new Map(), threads: new Map()});
     this.wrapped = new Map(film.wrapped);
@@ -212,14 +214,30 @@ class PlayLine {
     return null;
   }
 
-  /** Return the positions of steps that have begun and not come to an end, at most a few per thread and socket. */
+  /** Return the positions of all steps that have begun and not come to an end. */
   openAt(head) {
-    const found = new Set();
-    for (const {positions} of [...this.threads.values(), ...this.sockets.values()]) {
-      const at = lowerBound(positions, head.position);
-      for (const place of positions.slice(at, at + 2)) if (this.starts[place] <= head.at) found.add(place);
+    if (!this.least) {
+      // The least start of every block of steps, of every block of blocks, and so on: where none has begun nobody needs to look.
+      this.least = [];
+      for (let values = this.starts; values.length > PlayLine.BLOCK; this.least.push(values)) {
+        const below = values;
+        values = Float64Array.from({length: Math.ceil(below.length / PlayLine.BLOCK)}, (_, n) =>
+          below.subarray(n * PlayLine.BLOCK, (n + 1) * PlayLine.BLOCK).reduce((least, start) => Math.min(least, start), Infinity));
+      }
     }
-    return [...found].sort((one, other) => one - other);
+    return this.begun(head.position, this.starts.length, head.at, this.least.length - 1);
+  }
+
+  begun(first, behind, at, level) {
+    const values = level >= 0 ? this.least[level] : this.starts;
+    const width = PlayLine.BLOCK ** (level + 1);
+    const found = [];
+    for (let place = Math.floor(first / width); place < Math.ceil(behind / width); place++) {
+      if (values[place] > at) continue;
+      if (level < 0) found.push(place);
+      else found.push(...this.begun(Math.max(first, place * width), Math.min(behind, (place + 1) * width), at, level - 1));
+    }
+    return found;
   }
 
   /** Return the step at a position as a call; of a fold, one that stands for all it counts. */

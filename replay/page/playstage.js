@@ -161,7 +161,7 @@ class PlayStage {
       const beside = client && !wide ? ` · ${Told.client(film, client, reel.head.at)}` : "";
       parts.push(this.text(x + 4, y + 15, Told.name(film, socket.id, true) + beside, {weight: 600, size: 13, width: end - x - 8}));
       if (waiting) this.backlog(parts, x + 4, y + 19, end, socket);
-      else if (socket.queued !== null) this.gauge(parts, x + 4, y + 20, end, socket.queued, "moved", socket.queued ? Told.size(socket.queued) : Words.say("play_empty"));
+      else if (socket.queued !== null) this.gauge(parts, x + 4, y + 20, end, socket.queued, "moved", socket.queued ? Told.queue(film, socket) : Words.say("play_empty"));
     } else if (client && !gone) {
       const how = wide ? Words.say("play_backlog") : Told.client(film, client, reel.head.at);
       parts.push(this.text(x + 4, y + 15, `${client.name} · ${how}`, {size: 13, width: end - x - 8}));

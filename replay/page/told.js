@@ -120,6 +120,13 @@ const Told = (() => {
     return call.outcome === null ? say(film, "never returned") : brief(call.outcome, 24);
   }
 
+  const SOURCES = {packet: "packets", sender: "its sender", client: "the client"};
+
+  /** Return how much lies in a socket's queue, and how that is known. */
+  function queue(film, {queued, by}) {
+    return `${size(queued)} ${say(film, "(by {source})", {source: say(film, SOURCES[by] ?? by)})}`;
+  }
+
   /** Return how a client stands, in words. */
   function client(film, one, at) {
     const counts = `${one.answered}/${one.asked}`;
@@ -146,5 +153,5 @@ const Told = (() => {
     return {heard: text(0), said: text(1)};
   }
 
-  return {say, name, sentence, ofRow, called, calledShort, phase, came, client, last, bytes, duration, size, brief, sends, plain};
+  return {say, name, sentence, ofRow, queue, called, calledShort, phase, came, client, last, bytes, duration, size, brief, sends, plain};
 })();

@@ -105,6 +105,8 @@ class State:
 
 Life = tuple[int, int, int, "array[int]"]
 """A socket: its id, when it was opened and closed (ns), the positions of its steps."""
+QueueLevels = tuple["array[int]", "array[int]", str]
+"""A queue: the moments (ns) from which on so many bytes lay in it, and how that is known."""
 _NEVER_NS = 2**62
 _NO_POSITIONS = array("I")
 
@@ -134,8 +136,9 @@ class Play:
             (id_, row["opened_ns"] or 0, _NEVER_NS if row["closed_ns"] is None else row["closed_ns"],
              self.line.sockets[id_].positions if id_ in self.line.sockets else _NO_POSITIONS) for id_, row in reader.sockets.items()]
         told = load_queues(reader.trace, reader.run, reader.sockets)
-        self._levels = {id_: (array("q", (level.at_ns for level in own)), array("q", (level.queued_bytes for level in own)), own[0].source)
-                        for id_, own in told.items()}
+        self._levels: dict[int, QueueLevels] = {
+            id_: (array("q", (level.at_ns for level in own)), array("q", (level.queued_bytes for level in own)), own[0].source)
+            for id_, own in told.items()}
         self._cpu = [points for points, _, _ in reader.cpu_points()]
         self.span = lru_cache(maxsize=4096)(self._span)
         self.entry = lru_cache(maxsize=512)(self._entry)
@@ -177,6 +180,10 @@ class Play:
         track = self.line.sockets.get(id_)
         received = track.moved.up_to(head.position) if track else 0
         return (0 if closed else max(0, sent - received)), "client"
+
+    def queue_levels(self) -> dict[int, QueueLevels]:
+        """Return of each socket what lay in its queue, where captured packets or a recorded sender tell."""
+        return self._levels
 
     def cpu_ns(self, at_ns: int) -> int | None:
         """Return the CPU time of all processes up to a moment, between two samples in proportion."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def crowd(path: Path) -> Path:
         run.exchange("ünï 学", 1, left, connected_ns=3 * MS, sent_ns=4 * MS, answered_ns=9 * MS, sent_bytes=120, answered_bytes=50)
         run.exchange("ben", 1, right, connected_ns=3 * MS, sent_ns=4 * MS, sent_bytes=90)
         run.exchange("cyd", 0, None, connected_ns=10 * MS)
+        run.exchange("ben", 2, right, connected_ns=3 * MS, sent_ns=43 * MS, sent_bytes=8, answered_ns=51 * MS, answered_bytes=1)
         for at_ms, run_ms in ((1, 3), (31, 7), (99, 90)):
             run.sample(at_ms * MS + 333, run_ms * MS + 77)
         run.finish(100 * MS, ended_by="killed")
@@ -70,10 +72,15 @@ def _page(trace: Trace, path: Path, **more: Any) -> str:
     return path.as_uri()
 
 
-@pytest.fixture(scope="module", params=["lecture", "crowd"])
+SAMPLES = ("asyncio_streams", "io_uring-reset", "nonblocking_sleep", "blocking_threads")
+
+
+@pytest.fixture(scope="module", params=["lecture", "crowd", *SAMPLES])
 def opened(request: pytest.FixtureRequest, lecture_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trace]:
-    """A trace with one or two runs."""
-    path = lecture_file if request.param == "lecture" else crowd(tmp_path_factory.mktemp("crowd") / "crowd.db")
+    """A trace: made for this test, or recorded of a real server."""
+    path = Path(str(resources.files("sockreel.traces") / "samples" / f"{request.param}.db"))
+    if request.param not in SAMPLES:
+        path = lecture_file if request.param == "lecture" else crowd(tmp_path_factory.mktemp("crowd") / "crowd.db")
     with open_trace(path) as one:
         yield one
 
@@ -90,7 +97,8 @@ def _as_the_page_says(state: State, base: int = 0) -> dict[str, Any]:
         "at": state.head.at_ns, "position": state.head.position, "calls": state.calls, "fruitless": state.fruitless,
         "received": state.received_bytes, "sent": state.sent_bytes, "cpu": state.cpu_ns,
         "sockets": [{"id": one.id, "role": one.role, "open": one.open, "calls": one.calls, "fruitless": one.fruitless,
-                     "received": one.received_bytes, "sent": one.sent_bytes, "queued": one.queued_bytes, "backlog": one.backlog,
+                     "received": one.received_bytes, "sent": one.sent_bytes, "queued": one.queued_bytes, "by": one.queued_by,
+                     "backlog": one.backlog,
                      "last": one.last_position} for one in state.sockets],
         "clients": [{"name": one.name, "socket": one.socket_id, "connected": one.connected, "accepted": one.accepted, "asked": one.asked,
                      "answered": one.answered, "waiting": one.waiting_since_ns, "failed": one.failed, "sentBytes": one.sent_bytes,
@@ -227,6 +235,6 @@ def test_without_payloads_no_sentence_tells_them(browser: Browser, lecture_file:
 def test_what_comes_behind_the_steps_that_are_told_is_said_in_brief(lecture_file: Path) -> None:
     with open_trace(lecture_file) as trace:
         (shown, _) = shown_runs([(trace, run, None) for run in trace.runs()])
-        whole, cut = (film(shown, payload=True, most=most) for most in (1_000, 5))
+        (whole, _), (cut, _) = (film(shown, payload=True, most=most) for most in (1_000, 5))
     assert len(whole["told"][0]) > 15
     assert cut["told"] == [told[:5] for told in whole["told"]]
