@@ -15,6 +15,9 @@ def main() -> None:
 
 if __name__ == "__main__":
     # `python -m` puts the current directory first on the path: a select.py of the program's would be ours, too.
-    if sys.path[:1] == [os.getcwd()]:
-        del sys.path[0]
+    try:
+        if sys.path[:1] == [os.getcwd()]:
+            del sys.path[0]
+    except OSError:
+        pass  # the directory has gone: nothing is found in it
     main()

@@ -5,6 +5,7 @@ Owns the one place that turns a `SockreelError` into a line on stderr and an exi
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,9 @@ COMMANDS = {
     "strip": "Take payloads out of a trace, to pass it on.",
     "doctor": "Say what works on this machine, and what to do about the rest.",
 }
+
+
+_OF_A_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class _ReaderLeft(Exception):
@@ -98,6 +102,9 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit status: 0, the recorded program's own, 1 failed, 2 wrong use, 125-127 could not start.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # `>&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
     try:
         status = front_door.main(list(arguments), prog_name="sockreel", standalone_mode=False)
     except click.exceptions.Exit as leave:
@@ -113,7 +120,32 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except _ReaderLeft:
-        # Nothing is wrong. Python flushes stdout once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_stdout_up()  # nothing is wrong
         return 0
+    except OSError as error:
+        # What stands in the way of every command: a full disk below stdout, a working directory that is gone.
+        print(f"sockreel: {SockreelError(_without_number(error))}", file=sys.stderr)
+        _give_stdout_up()
+        return 125 if list(arguments[:1]) == ["record"] else 1
     return status if isinstance(status, int) else 0
+
+
+def _without_number(error: OSError) -> str:
+    said = error.strerror or str(error) or type(error).__name__
+    if isinstance(error.filename, str | bytes):
+        return f"{os.fsdecode(error.filename)}: {said}"
+    try:
+        os.getcwd()
+    except OSError:
+        return f"the working directory is gone: {said}"
+    return f"what there is to say cannot be written: {said}" if error.errno in _OF_A_FULL_DISK else said
+
+
+def _give_stdout_up() -> None:
+    """Send nowhere what stdout still holds: Python flushes it once more at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError, AttributeError):
+        pass  # stdout is closed, or is no file

@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from sqlite3 import Row
 
 from .report import blind_spots, read_histogram, read_json
-from .store import Run, Trace, TraceError
+from .store import Column, Run, Trace, TraceError, tables_of_format
+
+_NOT_FINISHED = "not finished: the recorder died or is still running"
+_FARTHEST_NS = 2**60
+_KINDS = {"INTEGER": "number", "TEXT": "text", "BLOB": "string of bytes"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,14 @@ def check_trace(trace: Trace, only: Run | None = None) -> Check:
     return Check(runs, findings)
 
 
+def first_wrong(trace: Trace) -> str | None:
+    """Return the first thing that is wrong with a trace; None where it is whole, or was only not finished."""
+    try:
+        return next((finding.text for finding in check_trace(trace).findings if finding.wrong and finding.text != _NOT_FINISHED), None)
+    except TraceError as error:
+        return str(error)
+
+
 def _guarded(run_id: int | None, findings: Iterator[Finding]) -> Iterator[Finding]:
     """Pass findings on; where the file cannot be read any further, that is the last one."""
     try:
@@ -69,6 +81,8 @@ def _guarded(run_id: int | None, findings: Iterator[Finding]) -> Iterator[Findin
 
 
 def _file_findings(trace: Trace) -> Iterator[Finding]:
+    for table, columns in tables_of_format().items():
+        yield from _guarded(None, _column_findings(trace, table, columns))
     for row in trace.named("check_integrity"):
         if row[0] != "ok":
             yield Finding(None, True, f"SQLite: {row[0]}")
@@ -82,6 +96,33 @@ def _file_findings(trace: Trace) -> Iterator[Finding]:
         yield Finding(None, True, f"{too_long:,} payloads hold more bytes than their call moved")
     if os.path.exists(f"{trace.path}-wal") and os.path.getsize(f"{trace.path}-wal"):
         yield Finding(None, False, f"its newest part stands in {trace.path.name}-wal: keep the two together")
+
+
+def _column_findings(trace: Trace, table: str, columns: Sequence[Column]) -> Iterator[Finding]:
+    """Say which columns are missing, and which hold what the schema does not let them: SQLite itself takes anything."""
+    there = {row["name"] for row in trace.rows(f"PRAGMA table_info({table})")}
+    missing = [column.name for column in columns if column.name not in there]
+    if missing:
+        yield Finding(None, True, f"{table} has no column {', '.join(missing)}" if there else f"the table {table} is missing")
+    kept = [column for column in columns if column.name in there]
+    if not kept:
+        return
+    sums = ", ".join(f"coalesce(sum({_is_odd(column)}), 0)" for column in kept)
+    for column, rows in zip(kept, trace.rows(f"SELECT {sums} FROM {table}")[0], strict=True):
+        if rows:
+            what = "time of a run" if _is_time(column) else _KINDS[column.type]
+            yield Finding(None, True, f"{column.name} of {rows:,} {'row' if rows == 1 else 'rows'} of {table} is no {what}")
+
+
+def _is_time(column: Column) -> bool:
+    """Whether it is a moment or a stretch of the run: none is 36 years long. The clocks of the machine are other times."""
+    return column.name.endswith("_ns") and column.name not in ("monotonic_ns", "realtime_ns")
+
+
+def _is_odd(column: Column) -> str:
+    allowed = f"'{column.type.lower()}'" + ("" if column.required else ", 'null'")
+    odd = f"typeof({column.name}) NOT IN ({allowed})"
+    return f"({odd} OR {column.name} NOT BETWEEN -{_FARTHEST_NS} AND {_FARTHEST_NS}) IS TRUE" if _is_time(column) else odd
 
 
 def _run_findings(trace: Trace, run: Run) -> Iterator[Finding]:
@@ -115,7 +156,7 @@ def _run_findings(trace: Trace, run: Run) -> Iterator[Finding]:
         yield wrong(f"{strangers:,} calls were made by threads that are not of this run")
     if run.duration_ns is None:
         # The counts of a run that still goes on are behind its rows, or ahead of them.
-        yield wrong("not finished: the recorder died or is still running")
+        yield wrong(_NOT_FINISHED)
         return
     folds = trace.named("check_folds", run=run.id)
     yield from _count_findings(trace, run, rows, folds)

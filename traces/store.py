@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
@@ -27,6 +29,9 @@ APPLICATION_ID = 0x534B524C  # "SKRL", shown by file(1) and PRAGMA application_i
 _HEADER = b"SQLite format 3\x00"
 SAMPLES = Path(__file__).parent / "samples"
 """Where the traces are that come with sockreel. They are only read."""
+# What code meets that reckons with a row as the schema promises it, where the row is not so.
+_SURPRISES = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
+              struct.error)
 
 
 class TraceError(SockreelError):
@@ -79,8 +84,18 @@ class Trace:
     def __enter__(self) -> Trace:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        """Close the file. What rows that nobody could have recorded led to is said of the trace, where it is the trace's fault."""
+        try:
+            # Of a generator that met an unforeseen StopIteration Python makes a RuntimeError.
+            if isinstance(error, _SURPRISES) or isinstance(error and error.__cause__, StopIteration):
+                from .checking import first_wrong
+
+                found = first_wrong(self)
+                if found is not None:
+                    raise TraceError(f"{self.path} is damaged: {found}; `sockreel check` says how far it is whole") from error
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -171,13 +186,20 @@ def open_trace(path: str | os.PathLike[str]) -> Trace:
             # Text that is not UTF-8 is shown as well as it can be.
             connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             application, version = (connection.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version"))
-            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
+            connection.execute("PRAGMA trusted_schema=0")
+            kinds = {row[0]: f"{row[1]} {row[2]}" for row in connection.execute("SELECT name, type, sql FROM sqlite_master")}
         if application != APPLICATION_ID:
             raise TraceError(f"{path} is an SQLite file, but not a sockreel trace")
         if version > FORMAT_VERSION:
             raise TraceError(f"{path} is a trace of format {version}; this sockreel reads up to {FORMAT_VERSION}: install a newer one")
-        if "runs" not in tables or "calls" not in tables:
+        if "runs" not in kinds or "calls" not in kinds:
             raise TraceError(f"{path} is a damaged trace: its tables are missing")
+        posing = [table for table in tables_of_format() if not kinds.get(table, "table CREATE TABLE").startswith("table CREATE TABLE")]
+        if posing:
+            raise TraceError(f"{path} is no trace of ours: its {posing[0]} is no table")
+        with translated_errors(path):
+            # Our own views, whatever the file holds under their names.
+            connection.executescript(_sql("views.sql").replace("CREATE VIEW", "CREATE TEMP VIEW"))
     except BaseException:
         connection.close()
         raise
@@ -243,6 +265,9 @@ def _remove(path: Path) -> None:
 def _check_header(path: Path) -> None:
     """Say what is wrong with a file before SQLite does, in our words."""
     try:
+        # Opening a pipe would wait for whoever writes into it.
+        if not stat.S_ISREG(kind := os.stat(path).st_mode) and not stat.S_ISDIR(kind):
+            raise TraceError(f"{path} is no file, but a pipe or a device: a trace is read here and there, not from its start to its end")
         with path.open("rb") as file:
             header = file.read(100)
             size = os.fstat(file.fileno()).st_size
@@ -274,6 +299,24 @@ def schema_tables() -> frozenset[str]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(_sql("schema.sql"))
         return frozenset(name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as the schema declares it: its type is INTEGER, TEXT or BLOB."""
+
+    name: str
+    type: str
+    required: bool
+
+
+@lru_cache(maxsize=1)
+def tables_of_format() -> dict[str, tuple[Column, ...]]:
+    """Return the tables that a trace has, with their columns."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(_sql("schema.sql"))
+        names = [row[0] for row in empty.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: tuple(Column(row[1], row[2], bool(row[3])) for row in empty.execute(f"PRAGMA table_info({name})")) for name in names}
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from its packet as from one that was cut. Memory: what of calls is under way at 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from .making import make_tcp, make_udp
 from .wire import ACK, FIN, PSH, RST, SYN, packed_address
 
 _MOST_BYTES = 65_000
+_MOST_MOVED = 1 << 36  # by one call: no packets are made of what nobody waits for
 _PEEK = 2
 _LATE_NS = 1_000_000_000  # ids of calls follow their times so closely
 _FOREVER = 1 << 62
@@ -75,7 +76,7 @@ class Synthesis:
         for row_id, pair in self._pairs.items():
             self._holders.setdefault(pair, []).append(self._sockets[row_id])
         self._connections: dict[frozenset[bytes], _Connection] = {}
-        self._due: list[tuple[int, int, Callable[[], list[Made]]]] = []
+        self._due: list[tuple[int, int, Callable[[], Iterable[Made]]]] = []
         self._greeted: dict[frozenset[bytes], int] = {}  # when the handshake of a pair is told to have ended
         self._count = 0
         self._sendfiles: set[int] = set()
@@ -96,7 +97,7 @@ class Synthesis:
                 if self._excerpt.start_ns <= made.at_ns < self._excerpt.end_ns:
                     yield made
 
-    def _at(self, at_ns: int, make: Callable[[], list[Made]]) -> None:
+    def _at(self, at_ns: int, make: Callable[[], Iterable[Made]]) -> None:
         heapq.heappush(self._due, (at_ns, self._count, make))
         self._count += 1
 
@@ -146,11 +147,17 @@ class Synthesis:
             self.left_out += 1
 
     def _move(self, call: dict[str, Any], pair: Pair, at_ns: int) -> None:
-        data, size = call["payload"] or b"", call["result"]
+        if call["result"] > _MOST_MOVED:
+            self.left_out += 1
+            return
         at_ns = max(at_ns, self._greeted.get(frozenset(pair), at_ns))
+        self._at(at_ns, partial(self._segments, call, pair, at_ns))
+
+    def _segments(self, call: dict[str, Any], pair: Pair, at_ns: int) -> Iterator[Made]:
+        data, size = call["payload"] or b"", call["result"]
         for first in range(0, size, _MOST_BYTES):
             length = min(_MOST_BYTES, size - first)
-            self._at(at_ns, partial(self._segment, call, pair, data[first : first + length], length, at_ns))
+            yield from self._segment(call, pair, data[first : first + length], length, at_ns)
 
     def _segment(self, call: dict[str, Any], pair: Pair, data: bytes, size: int, at_ns: int) -> list[Made]:
         connection = self._connection(pair)

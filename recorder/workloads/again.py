@@ -46,6 +46,9 @@ def write_workload(excerpts: Sequence[Excerpt], out: BinaryIO) -> None:
     """
     excerpt = excerpts[0]
     rows = excerpt.trace.named("said_of_run", run=excerpt.run.id, start=excerpt.start_ns, end=excerpt.end_ns)
+    # Known before it is written: what was said stands in the file, a byte of it at least for each.
+    if sum(row["size"] for row in rows if row["receives"] and row["outcome"] == "ok") > MAX_FILE_BYTES:
+        raise _too_large()
     exchanges: dict[int, list[Any]] = {}
     for row in excerpt.trace.named("exchanges_of_run", run=excerpt.run.id):
         if row["socket_id"] is not None and row["sent_ns"] is not None and row["sent_bytes"]:
@@ -59,8 +62,12 @@ def write_workload(excerpts: Sequence[Excerpt], out: BinaryIO) -> None:
         raise TraceError(f"{excerpt.trace.path} holds no payloads of run {excerpt.run.name}: record with --payload 64K or more")
     text = "".join(_lines(excerpt, callers, cut))
     if len(text) > MAX_FILE_BYTES:
-        raise TraceError(f"the workload would be larger than {MAX_FILE_BYTES:,} bytes: take a part of the run with --from and --to")
+        raise _too_large()
     out.write(text.encode("utf-8"))
+
+
+def _too_large() -> TraceError:
+    return TraceError(f"the workload would be larger than {MAX_FILE_BYTES:,} bytes: take a part of the run with --from and --to")
 
 
 def _caller(rows: list[Any], exchanges: list[Any]) -> _Caller:

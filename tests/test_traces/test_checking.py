@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sockreel.tests.examples import write_lab
 from sockreel.tests.synthetic import MS, US, Recording, S
-from sockreel.traces import open_trace
+from sockreel.traces import TraceError, open_trace
 from sockreel.traces.checking import Check, check_trace
 
 
@@ -146,3 +146,30 @@ def test_a_trace_still_in_two_files_is_told_to_be_kept_together(tmp_path: Path) 
     assert found.whole
     assert [finding.text for finding in found.findings] == ["its newest part stands in t.db-wal: keep the two together"]
     recording.connection.close()
+
+
+def test_a_column_that_holds_what_it_cannot_hold_is_named(tmp_path: Path) -> None:
+    path = write_lab(tmp_path / "t.db")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE calls SET duration_ns = 0.5 WHERE id = 2")
+        connection.execute("UPDATE exchanges SET sent_ns = ?", [2**61])
+        connection.execute("ALTER TABLE samples DROP COLUMN rss_bytes")
+        connection.execute("DROP TABLE links")
+    connection.close()
+    with open_trace(path) as trace:
+        said = [finding.text for finding in check_trace(trace).findings if finding.wrong]
+    assert "duration_ns of 1 row of calls is no time of a run" in said
+    assert "sent_ns of 1 row of exchanges is no time of a run" in said
+    assert "samples has no column rss_bytes" in said
+    assert "the table links is missing" in said
+
+
+def test_a_surprise_is_told_of_the_trace_where_it_is_the_traces_fault_and_is_ours_elsewhere(tmp_path: Path) -> None:
+    path = write_lab(tmp_path / "t.db")
+    with pytest.raises(ZeroDivisionError), open_trace(path) as trace:
+        trace.runs()[0].calls_recorded // 0
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE threads SET native_id = 'x'")
+    connection.close()
+    with pytest.raises(TraceError, match="is damaged: native_id of 3 rows of threads is no number"), open_trace(path) as trace:
+        trace.rows("SELECT native_id FROM threads")[0][0] // 2

@@ -136,3 +136,29 @@ def test_every_trace_says_its_format(lab: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT_VERSION,)
         assert connection.execute("PRAGMA application_id").fetchone() == (int.from_bytes(b"SKRL", "big"),)
     connection.close()
+
+
+def test_our_own_views_answer_whatever_the_file_holds_under_their_names(tmp_path: Path) -> None:
+    path = write_lab(tmp_path / "t.db")
+    with open_trace(path) as trace:
+        words = [row["words"] for row in trace.rows("SELECT words FROM call_log ORDER BY id LIMIT 9")]
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP VIEW spins")
+        connection.execute("DROP VIEW call_log")
+        endless = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, 'x' AS words FROM n"
+        connection.execute(f"CREATE VIEW call_log AS {endless}")
+    connection.close()
+    with open_trace(path) as trace:
+        assert [row["words"] for row in trace.rows("SELECT words FROM call_log ORDER BY id LIMIT 9")] == words
+        assert len(words) == 9
+        assert trace.rows("SELECT sum(calls) FROM spins")[0][0] == 6_001
+
+
+def test_a_view_in_the_place_of_a_table_is_refused_unread(tmp_path: Path) -> None:
+    path = write_lab(tmp_path / "t.db")
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE links")
+        connection.execute("CREATE VIEW links AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n")
+    connection.close()
+    with pytest.raises(TraceError, match="is no trace of ours: its links is no table"):
+        open_trace(path)
