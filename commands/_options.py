@@ -146,8 +146,8 @@ def opened_trace(path: Path) -> Trace:
     return trace
 
 
-def shown(path: Path) -> str:
-    """Return a file's name without what could drive a terminal."""
+def shown(path: Path | str) -> str:
+    """Return a name or a line without what could drive a terminal."""
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in str(path))
 
 

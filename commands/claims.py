@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .record import default_output
+from ._recording import default_output, speaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +46,7 @@ def command(
     if existing is not None and output is not None:
         raise click.UsageError("--from records nothing, and -o says where to record: give one of them")
 
-    def say(line: str) -> None:
-        if not quiet:
-            print(f"sockreel: {line}", file=sys.stderr, flush=True)
-
+    say = speaker(quiet)
     trace = existing or output or default_output("claims")
     sound = existing is not None or _record(trace, force, say)
     with open_trace(trace) as opened:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import SIZE
 from ._packets import isolate, packet_options, packets_said
+from ._recording import base_settings, calls_said, default_output, payloads_said, recording_options, speaker
+
+if TYPE_CHECKING:
+    from ..recorder.settings import Result, Settings
 
 
 class RecordCommand(click.Command):
@@ -52,12 +54,6 @@ class RecordCommand(click.Command):
         return rest[1], rest[2:]
 
 
-def default_output(name: str) -> Path:
-    """Return NAME-YYYYmmdd-HHMMSS.db, in the current directory."""
-    safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name).lstrip(".-") or "run"
-    return Path(f"{safe}-{time.strftime('%Y%m%d-%H%M%S')}.db")
-
-
 @click.command(
     "record",
     cls=RecordCommand,
@@ -75,24 +71,7 @@ def default_output(name: str) -> Path:
     help="End the program after so long: SIGINT, 2 s later SIGTERM, 2 s later SIGKILL.",
 )
 @click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="End the program, in the same way, after so many calls.")
-@click.option(
-    "--max-size",
-    type=SIZE,
-    default="2G",
-    show_default=True,
-    metavar="SIZE",
-    help="From this size of the trace on, fold: bytes, or with K, M, G.",
-)
-@click.option("--kernel-times", is_flag=True, help="Ask the kernel when what a receive returned had arrived: the two phases of each.")
-@click.option("--fold", is_flag=True, help="Of calls in a row that found nothing, keep the first and last 16 and count the others.")
-@click.option(
-    "--payload",
-    type=click.IntRange(0, 16 << 20),
-    default=256,
-    show_default=True,
-    metavar="BYTES",
-    help="Keep the first BYTES of what each call moved; 0 keeps none.",
-)
+@recording_options
 @click.option(
     "--workload",
     metavar="W",
@@ -102,7 +81,6 @@ def default_output(name: str) -> Path:
 @click.option("--python", metavar="PATH", help="Interpreter for SCRIPT and -m.  [default: python, else python3 on PATH]")
 @click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="Say how to record a program that runs already.")
 @click.option("--append", is_flag=True, help="Add a run to an existing trace.")
-@click.option("-f", "--force", is_flag=True, help="Write over an existing file.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option(
     "--core",
@@ -136,8 +114,7 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
       sockreel record --pid 4711
     """
     from ..recorder.launching import launch
-    from ..recorder.session import Settings, record
-    from ..recorder.workloads.workload import load_workload
+    from ..recorder.session import record
 
     if options["pid"] is not None:
         from ..recorder.launching.attach import refuse
@@ -147,38 +124,41 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
         raise click.UsageError("--append and --force exclude each other", ctx)
     target = launch.resolve(program, ctx.params["module"], options["python"])
     output = options["output"] or default_output(target.name)
-
-    def say(line: str) -> None:
-        if not options["quiet"]:
-            print(f"sockreel: {line}", file=sys.stderr, flush=True)
-
-    settings = Settings(
-        output=output,
-        existing="append" if options["append"] else "replace" if options["force"] else "refuse",
-        label=options["label"],
-        model=options["model"],
-        for_s=options["for_s"],
-        max_calls=options["max_calls"],
-        payload_bytes=options["payload"],
-        workload=load_workload(options["workload"]) if options["workload"] else None,
-        tape=options["tape"],
-        core=options["core"],
-        allow_remote=options["allow_remote"],
-        fold=options["fold"],
-        max_size_bytes=options["max_size"],
-        kernel_times=options["kernel_times"],
-        packets=options["packets"],
-        packet_ring_bytes=options["packet_buffer"],
-    )
+    settings = _settings(output, options)
+    say = speaker(options["quiet"])
     if options["isolate"]:
         isolate(say)
     say(f"recording {' '.join(target.arguments)}")
     result = record(target, settings, say)
     for complaint in result.complaints:
         say(complaint)
-    lost = f", {result.lost:,} calls not recorded" if result.lost else ""
-    ended = f", ended by signal {result.exit_status - 128}" if result.ended_by == "signal" else ""
-    payloads = f"the first {options['payload']} bytes of payloads are in it" if options["payload"] else "no payloads in it"
-    reference = f"{output}#{options['label'] or result.run_id}" if options["append"] else str(output)
-    say(f"{result.calls:,} calls{lost}{packets_said(result)}{ended} in {output} ({payloads}); next: sockreel show {reference}")
+    say(_last_line(result, output, options))
     ctx.exit(result.exit_status)
+
+
+def _settings(output: Path, options: dict[str, Any]) -> Settings:
+    """Return what the options ask for."""
+    from ..recorder.workloads.workload import load_workload
+
+    base = base_settings(output, options)
+    return replace(
+        base,
+        existing="append" if options["append"] else base.existing,
+        label=options["label"],
+        model=options["model"],
+        for_s=options["for_s"],
+        max_calls=options["max_calls"],
+        workload=load_workload(options["workload"]) if options["workload"] else None,
+        tape=options["tape"],
+        core=options["core"],
+        allow_remote=options["allow_remote"],
+    )
+
+
+def _last_line(result: Result, output: Path, options: dict[str, Any]) -> str:
+    """Return what is in the trace, and what to do next."""
+    lost = f", {calls_said(result.lost)} not recorded" if result.lost else ""
+    ended = f", ended by signal {result.exit_status - 128}" if result.ended_by == "signal" else ""
+    reference = f"{output}#{options['label'] or result.run_id}" if options["append"] else str(output)
+    told = f"{calls_said(result.calls)}{lost}{packets_said(result)}{ended} in {output} ({payloads_said(options['payload'])})"
+    return f"{told}; next: sockreel show {reference}"

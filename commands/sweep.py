@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._options import MOMENT, look_options, opened_trace, put, put_json, screen_look, shown
-from .record import default_output
+from ._recording import default_output, speaker
 
 if TYPE_CHECKING:
     from ..recorder.models import Server
@@ -80,10 +80,7 @@ def _run(models: str, counts: str, active_text: str, repeat: int | None, for_ns:
     from ..recorder.session import Settings
     from ..recorder.sweep import SweepError, raise_limits, read_active, read_clients
 
-    def say(line: str) -> None:
-        if not quiet:
-            print(f"sockreel: {line}", file=sys.stderr, flush=True)
-
+    say = speaker(quiet)
     if not 0 < for_ns <= 60_000_000_000:
         raise SweepError("--for: more than nothing, at most a minute")
     clients, active = read_clients(counts), read_active(active_text)

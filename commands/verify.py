@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._recording import speaker
 from .record import RecordCommand
 
 if TYPE_CHECKING:
@@ -89,10 +89,7 @@ def _verify(target: Any, settings: Any, told_path: Path, options: dict[str, Any]
     from ..recorder.verifying.witness import compare_witnesses, start_epoch_ns
     from ..traces import open_trace
 
-    def say(text: str) -> None:
-        if not options["quiet"]:
-            print(f"sockreel: {text}", file=sys.stderr, flush=True)
-
+    say = speaker(options["quiet"])
     say(f"recording {' '.join(target.arguments)}, under strace")
     result = record_traced(record, target, settings, told_path, say)
     with open_trace(settings.output) as trace:

@@ -28,6 +28,7 @@ from .capture.recording import RunPackets
 from .clock import clock_pair
 from .draining.alive import has_ended
 from .draining.drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
+from .draining.silent import Silent
 from .launching import launch
 from .launching.place import Place, Reserve, Room, make_place, reserve_of
 from .launching.place import RecordError as RecordError
@@ -145,6 +146,7 @@ class _Session:
         self.drain = Drain(self.writer, self.place.folders, self.start_ns, ahead)
         self.drain.calls.folded_from_ns = 0 if settings.fold else None
         self.drain.calls.by_socket = settings.by_socket
+        self.silent = Silent(self.drain.census, self.place.folders[0])
         self.sampler = Sampler(self.drain, self.writer, settings.sample_s)
         try:
             with self._signals(), collecting.seldom(), stamping.awake(settings.kernel_times):
@@ -166,6 +168,7 @@ class _Session:
             return self._finish()
         finally:
             ahead.stop()
+            self.silent.close()
             if self.crowd is not None:
                 self.crowd.stop()
             if self.packets is not None and (self.finished or not self.launched):
@@ -234,6 +237,7 @@ class _Session:
         if self.status is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.program.pid, number)
+        self.silent.send(number)
         for process in self.drain.census.alive:
             if process.pidfd is not None and process.pid != self.program.pid:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -242,7 +246,8 @@ class _Session:
     # The loop.
 
     def _alive(self) -> bool:
-        return self.status is None or any(not has_ended(process.pidfd) for process in self.drain.census.alive)
+        alive = self.status is None or any(not has_ended(process.pidfd) for process in self.drain.census.alive)
+        return alive or self.silent.are_there()
 
     def _loop(self) -> None:
         now = time.monotonic()
@@ -274,7 +279,7 @@ class _Session:
         self._crowd_step()
         self.answered = self._answer_signals(self.answered)
         self._limits(time.monotonic(), self.deadline)
-        if not alive and not behind and not self._alive():
+        if not alive and not behind and not self._alive() and not self.silent.look():
             return True
         if not behind:
             self._rest()

@@ -36,15 +36,21 @@ def open_pidfd(pid: int, since_ns: int) -> int | None:
         pidfd = os.pidfd_open(pid)
     except OSError:
         return None
-    try:
-        started_s = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]) / _TICKS_S
-    except (OSError, IndexError, ValueError):
-        return pidfd
-    age_ns = (time.clock_gettime(time.CLOCK_BOOTTIME) - started_s) * 1e9
-    if age_ns + _DOUBT_NS >= time.monotonic_ns() - since_ns:
+    begun_ns = started_ns(pid)
+    if begun_ns is None or begun_ns <= since_ns + _DOUBT_NS:
         return pidfd
     os.close(pidfd)
     return None
+
+
+def started_ns(pid: int) -> int | None:
+    """Return when a process was started, on CLOCK_MONOTONIC, None where that cannot be known."""
+    try:
+        started_s = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]) / _TICKS_S
+    except (OSError, IndexError, ValueError):
+        return None
+    age_ns = round((time.clock_gettime(time.CLOCK_BOOTTIME) - started_s) * 1e9)
+    return time.monotonic_ns() - age_ns
 
 
 def ancestor(pid: int, known: Collection[int]) -> int | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ...errors import SockreelError
 
+AGENT_KEY = b"SOCKREEL_AGENT"  # names the tape directory in the environment of all of a run's processes
 INJECT = Path(__file__).parent.parent / "agent" / "inject"
 _DEAF_FLAGS = {"I": "-I (isolated)", "E": "-E (no environment)", "S": "-S (no site)"}
 _VALUE_FLAGS = {"W", "X", "Q"}
@@ -76,12 +77,14 @@ def resolve(target: Sequence[str], module: str | None, python: str | None) -> Co
         return Command((find_python(python), "-m", module, *target), module)
     first = target[0]
     path = Path(first)
+    if first == "-":
+        return Command((find_python(python), *target), "stdin")  # as `python -`: a script comes in
     if _is_script(path):
         return Command((find_python(python), *target), path.stem or path.name)
     _check_executable(first)
     if python is not None:
         raise LaunchError(f"--python is for scripts and modules, and {first} is neither", 125)
-    return Command(tuple(target), path.stem, _deaf_flag(target))
+    return Command(tuple(target), path.stem, deaf_flag(target))
 
 
 def _is_script(path: Path) -> bool:
@@ -106,16 +109,16 @@ def _check_executable(command: str) -> None:
     raise LaunchError(f"{command}: no such file", 127)
 
 
-def _deaf_flag(arguments: Sequence[str]) -> str:
+def deaf_flag(arguments: Sequence[str]) -> str:
     """Return the flag with which a Python interpreter ignores PYTHONPATH or sitecustomize, or ""."""
     words = list(arguments)
-    if not _is_python(words[0]):
+    if not is_python(words[0]):
         words = [*_shebang(shutil.which(words[0]) or words[0]), *words[1:]]
     while words and Path(words[0]).name == "env":
         words = [word for word in words[1:] if word != "-S"]
         while words and "=" in words[0]:
             words.pop(0)
-    if not words or not _is_python(words[0]):
+    if not words or not is_python(words[0]):
         return ""
     for position, word in enumerate(words[1:], 1):
         if not word.startswith("-") or word == "-" or word.startswith("--") or word[1] in "cm":
@@ -130,7 +133,8 @@ def _deaf_flag(arguments: Sequence[str]) -> str:
     return ""
 
 
-def _is_python(word: str) -> bool:
+def is_python(word: str) -> bool:
+    """Say whether a program is an interpreter, by its name."""
     return Path(word).name.startswith(("python", "pypy"))
 
 
@@ -152,7 +156,7 @@ def environment(tape: Path, mine: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """
     inject = os.fsencode(INJECT)
     path = mine.get(b"PYTHONPATH")
-    changed = {**mine, b"SOCKREEL_AGENT": os.fsencode(tape), b"PYTHONPATH": inject + b":" + path if path else inject}
+    changed = {**mine, AGENT_KEY: os.fsencode(tape), b"PYTHONPATH": inject + b":" + path if path else inject}
     changed.pop(b"SOCKREEL_EMPTY_PYTHONPATH", None)
     if path == b"":
         changed[b"SOCKREEL_EMPTY_PYTHONPATH"] = b"1"

@@ -278,3 +278,16 @@ def test_nothing_is_left_in_the_folders_of_the_tape(record: Recorder) -> None:
     done = record(record.script(TALK), options=["--tape", tape])
     assert list(tape.iterdir()) == [] and len(done.calls()) == 1
     assert query(done.path, "PRAGMA journal_mode") == [{"journal_mode": "delete"}]
+
+
+def test_a_script_may_come_in_from_standard_input(record: Recorder) -> None:
+    text = "import socket, sys; a, b = socket.socketpair(); a.send(b'x'); print(sys.argv)\n"
+    done = record("-", "one", "--for", stdin=text)
+    assert done.out == "['-', 'one', '--for']\n"
+    assert done.lines[-1].startswith("sockreel: 1 call in ")
+
+
+def test_a_name_that_drives_terminals_is_said_in_escapes(record: Recorder) -> None:
+    done = record(record.script("import socket; a, b = socket.socketpair(); a.send(b'x')", "two\nlines \x1b[2Jé.py"))
+    assert done.lines[0].endswith(r"two\x0alines \x1b[2Jé.py")
+    assert done.status == 0
