@@ -67,7 +67,7 @@ clean: ## remove what was made: the environment, caches, built packages (traces 
 system-tools:
 	@$(BIN)/python tools/system_tools.py
 
-$(RUNTIME): pyproject.toml setup.py recorder/tapes/_slots.c recorder/agent/_core.c recorder/agent/slot.h recorder/agent/handler.h tools/environment.py $(STALE)
+$(RUNTIME): pyproject.toml setup.py recorder/tapes/_slots.c recorder/agent/_core.c $(wildcard recorder/agent/*.h) tools/environment.py $(STALE)
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
 	  echo 'sockreel needs Python 3.10 or newer; "$(PYTHON)" is $(if $(VERSION),Python $(VERSION),not there).' \
 	    'Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)' >&2; exit 1; }
