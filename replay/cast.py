@@ -64,7 +64,7 @@ def _name(row: Any, client: str | None, several: bool, language: Language) -> st
         return language.say("the connection from {peer}", peer=brief(peer))
     if role == "connected" and peer:
         return language.say("the connection to {peer}", peer=brief(peer))
-    return f"epoll (fd {fd})" if row["kind"] == "epoll" else f"fd {fd}"
+    return language.say("epoll (fd {fd})", fd=fd) if row["kind"] == "epoll" else language.say("fd {fd}", fd=fd)
 
 
 def _short(row: Any, client: str | None, language: Language) -> str:

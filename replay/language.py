@@ -19,6 +19,7 @@ ENGLISH = "en"
 LANGUAGES = (ENGLISH, "zh")
 _LINE = re.compile(r'(?:(msgid|msgid_plural|msgstr(?:\[\d\])?)\s+)?(".*")$')
 _NEVER_FIRST = frozenset("，。：；、！？）」…,.:;)")
+_NEVER_LAST = frozenset("（「")
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _pieces(text: str) -> list[str]:
         wide = get_character_cell_size(character) == 2
         last = pieces[-1][-1:]
         breaks = last == " " or (wide or (last and get_character_cell_size(last) == 2))
-        if breaks and character not in _NEVER_FIRST and character != " ":
+        if breaks and character not in _NEVER_FIRST and character != " " and last not in _NEVER_LAST:
             pieces.append("")
         pieces[-1] += character
     return pieces

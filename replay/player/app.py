@@ -21,7 +21,7 @@ from textual.widgets import Input, Static
 from ..language import LANGUAGES, Language, language
 from ..words import visible
 from . import panes
-from .breaks import Misread, read_break, read_jump
+from .breaks import Misread, read_jump
 from .deck import SPEEDS, Deck, Reel
 from .help import HelpScreen
 from .panes import View
@@ -196,7 +196,7 @@ class Player(App[None]):
             modes = {"clock": say("in step by the clock"), "exchange": say("in step by the exchange"), "alone": say("each alone")}
             parts.append(modes[deck.mode])
         if deck.breaks:
-            parts.append(say("stops at {what}", what=", ".join(stop.text for stop in deck.breaks)))
+            parts.append(say("stops at {what}", what=visible(", ".join(deck.breaks))))
         if self.note:
             parts.append(self.note)
         elif len(deck.reels) == 1:
@@ -215,7 +215,7 @@ class Player(App[None]):
         self.redraw()
 
     def _stopped(self) -> None:
-        self.note = self.spoken.say("stopped at {what}", what=self.deck.stopped_by or "")
+        self.note = self.spoken.say("stopped at {what}", what=visible(self.deck.stopped_by or ""))
         self.deck.stopped_by = None
 
     def action_move(self, key: str) -> None:
@@ -266,7 +266,7 @@ class Player(App[None]):
 
     def action_clear(self) -> None:
         """Forget all breakpoints."""
-        self.deck.breaks.clear()
+        self.deck.clear_breaks()
         self.redraw()
 
     def action_ask(self, what: str) -> None:
@@ -290,7 +290,7 @@ class Player(App[None]):
             if what == "jump":
                 self.deck.go(read_jump(text, self.deck.reel.play.line))
             else:
-                self.deck.breaks.append(read_break(text, self.deck.reel.play.reader))
+                self.deck.set_break(text)
         except Misread:
             self.note = self.spoken.say("{text} means nothing here: see ? for what does", text=visible(text)[:30])
         finally:
@@ -307,14 +307,19 @@ class Player(App[None]):
         self.push_screen(HelpScreen(self.spoken))
 
     def clicked(self, number: int, name: str, y: int) -> None:
-        """Take a click on a line of a pane."""
+        """Take a click on a line of a pane: of the log, go there; of the source, stop there from now on, or no longer."""
         self.deck.active = number
+        self.note = ""
         view = self.view(number)
+        room = next((pane.size.height for pane in self.query(Pane) if pane.name == name and pane.number == number), 1) - 1
         if name == "log" and y > 0:
-            log = next(pane for pane in self.query(Pane) if pane.name == "log" and pane.number == number)
-            rows = panes.log_rows(view, log.size.height - 1)
+            rows = panes.log_rows(view, room)
             if y <= len(rows):
                 self.deck.go(view.reel.play.line.at_call(rows[y - 1][0] + 1))
+        elif name == "source" and y > 0:
+            place = panes.source_place(view, room, y)
+            if place is not None and not self.deck.turn_break(*place):
+                self.note = self.spoken.say("nothing is called on line {line}", line=place[1])
         self.redraw()
 
 

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..reading import Reader
+from ..words import brief
 from .timeline import Playhead, Signature, Timeline
 
 _TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*(ns|us|µs|ms|s|min)")
 _UNITS_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
 _CALL = re.compile(r"#?(\d[\d,]*)")
-_LINE = re.compile(r"(.*):(\d+)")
+_LINE = re.compile(r"(.*):(\d{1,9})")
 
 
 class Misread(ValueError):
@@ -24,10 +25,14 @@ class Misread(ValueError):
 
 @dataclass(frozen=True)
 class Break:
-    """A breakpoint: as it was typed, and whether it wants a step."""
+    """A breakpoint: as it was typed, and whether it wants a step.
+
+    `lines` are those of the program that it names, as (file, line); () where it names none.
+    """
 
     text: str
     wants: Callable[[Signature], bool]
+    lines: frozenset[tuple[str, int]] = frozenset()
 
 
 def read_jump(text: str, line: Timeline) -> Playhead:
@@ -55,18 +60,36 @@ def read_break(text: str, reader: Reader) -> Break:
     Raises:
         Misread: a word fits nothing in the run.
     """
-    parts = [_read_word(word, reader) for word in text.split()]
+    words = text.split()
+    parts = [_read_word(word, reader) for word in words]
     if not parts:
         raise Misread(text)
-    return Break(" ".join(text.split()), lambda signature: all(part(signature) for part in parts))
+    sites = _sites(words[0], reader) if len(words) == 1 else set()
+    return Break(" ".join(words), lambda signature: all(part(signature) for part in parts),
+                 frozenset((reader.sites[id_].file, reader.sites[id_].line) for id_ in sites))
+
+
+def break_at(file: str, line: int, reader: Reader) -> Break | None:
+    """Return a breakpoint at a line of the program, None where nothing was called from it."""
+    sites = {id_ for id_, site in reader.sites.items() if (site.file, site.line) == (file, line)}
+    name = brief(file.rpartition("/")[2], 30)
+    return Break(f"{name}:{line}", lambda signature: signature.site_id in sites, frozenset({(file, line)})) if sites else None
+
+
+def _sites(word: str, reader: Reader) -> set[int]:
+    """Return the places in the program that `server.py:18`, `app/server.py:18` or `:18` names."""
+    found = _LINE.fullmatch(word)
+    if found is None:
+        return set()
+    file, number = found.group(1), int(found.group(2))
+    return {id_ for id_, site in reader.sites.items()
+            if site.line == number and (not file or site.file == file or site.file.endswith(f"/{file}"))}
 
 
 def _read_word(word: str, reader: Reader) -> Callable[[Signature], bool]:
-    if found := _LINE.fullmatch(word):
-        file, number = found.group(1), int(found.group(2))
-        sites = {id_ for id_, site in reader.sites.items() if site.line == number and site.file.endswith(file)}
-        if sites:
-            return lambda signature: signature.site_id in sites
+    sites = _sites(word, reader)
+    if sites:
+        return lambda signature: signature.site_id in sites
     sockets = _sockets(word, reader)
     if sockets:
         return lambda signature: signature.socket_id in sockets

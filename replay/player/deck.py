@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .breaks import Break
+from .breaks import Break, Misread, break_at, read_break
 from .state import Play, State
 from .timeline import Playhead, Signature
 
@@ -31,6 +32,7 @@ class Reel:
     head: Playhead = field(default_factory=lambda: Playhead(0, 0))
     folded: bool = True
     turned: set[int] = field(default_factory=set)  # first positions of spins that are not as `folded` says
+    breaks: list[Break] = field(default_factory=list)  # as far as they mean something in this run
 
     @property
     def state(self) -> State:
@@ -68,7 +70,6 @@ class Deck:
     speed: int = SPEEDS.index(1.0)
     playing: bool = False
     skipping: bool = False
-    breaks: list[Break] = field(default_factory=list)
     stopped_by: str | None = None
     _rest_ns: float = 0.0
 
@@ -151,6 +152,44 @@ class Deck:
         self.mode = MODES[(MODES.index(self.mode) + 1) % len(MODES)]
         self._follow()
 
+    @property
+    def breaks(self) -> tuple[str, ...]:
+        """The breakpoints of all runs, each as it was typed."""
+        return tuple(dict.fromkeys(stop.text for reel in self.reels for stop in reel.breaks))
+
+    def set_break(self, text: str) -> None:
+        """Stop at something, in every run in which it means something.
+
+        Raises:
+            Misread: it means nothing in any of them.
+        """
+        found: list[tuple[Reel, Break]] = []
+        for reel in self.reels:
+            with suppress(Misread):
+                found.append((reel, read_break(text, reel.play.reader)))
+        if not found:
+            raise Misread(text)
+        for reel, stop in found:
+            if stop.text not in {old.text for old in reel.breaks}:
+                reel.breaks.append(stop)
+
+    def turn_break(self, file: str, line: int) -> bool:
+        """Stop at a line of the program of the active run, or no longer; say whether anything is called from it."""
+        reel = self.reel
+        there = [stop for stop in reel.breaks if (file, line) in stop.lines]
+        if there:
+            reel.breaks = [stop for stop in reel.breaks if stop not in there]
+            return True
+        made = break_at(file, line, reel.play.reader)
+        if made is not None:
+            reel.breaks.append(made)
+        return made is not None
+
+    def clear_breaks(self) -> None:
+        """Forget all breakpoints."""
+        for reel in self.reels:
+            reel.breaks.clear()
+
     def run_to_break(self, forwards: bool = True) -> bool:
         """Go to the next step that a breakpoint wants, or to the last one; say whether there was one."""
         line, head = self.reel.play.line, self.reel.head
@@ -163,10 +202,10 @@ class Deck:
         return True
 
     def _wanted(self, signature: Signature) -> bool:
-        return any(stop.wants(signature) for stop in self.breaks)
+        return any(stop.wants(signature) for stop in self.reel.breaks)
 
     def _name(self, signature: Signature) -> str:
-        return next((stop.text for stop in self.breaks if stop.wants(signature)), "")
+        return next((stop.text for stop in self.reel.breaks if stop.wants(signature)), "")
 
     def advance(self, seconds: float) -> None:
         """Let time go on for so many seconds of the person who looks; stops at a breakpoint, and at the end."""
@@ -181,7 +220,7 @@ class Deck:
         rest_ns = self._rest_ns - whole_ns
         there = line.at_time(target_ns)
         there = there if there.position >= head.position else Playhead(head.position, there.at_ns)
-        stop = line.find(head.position, self._wanted, stop=there.position) if self.breaks else None
+        stop = line.find(head.position, self._wanted, stop=there.position) if self.reel.breaks else None
         if stop is not None:
             self.stopped_by, self.playing = self._name(line.signature(stop)), False
             there = line.at_call(stop + 1)

@@ -20,23 +20,23 @@ from ..telling import message
 from ..words import fit
 
 KEYS = (
-    ("→ ←, l h", message("the next line of the log, the one before; a folded spin is one")),
+    ("→ ←, l h", message("a line of the log on, back; a folded spin is one line")),
     ("shift+→ ←, L H", message("one single call on, one back")),
-    (".", message("to where the next call begins, or ends: shows what waits inside a call")),
+    (".", message("to where the next call begins or ends: inside a call")),
     ("↓ ↑, j k", message("the next call that came to something, the one before")),
     ("n p", message("the end of the next exchange, of the one before")),
     ("PgDn PgUp", message("ten lines on, ten back")),
     ("Home End", message("the beginning, the end")),
     ("space", message("let time go, hold it")),
-    ("+ -", message("faster, slower: from a million times slower than life to a thousand times faster")),
+    ("+ -", message("faster, slower: from 1/1,000,000 of life to 1,000 times")),
     ("s", message("skip time in which nothing begins or ends, or do not")),
     ("f, enter", message("fold or unfold all spins, only this one")),
     ("g", message("jump: 1.5s, 200ms, a step like 1234, or 50%")),
     ("b B", message("set a breakpoint, forget all: recv, would_block, fd=4, listener, a client, server.py:18; all words must fit")),
     ("c C", message("on to the next breakpoint, back to the one before")),
-    ("tab m", message("two runs: move the other; in step by the clock, by the exchange, or each alone")),
+    ("tab m", message("two runs: move the other; in step by clock, by exchange, or each alone")),
     ("z", message("English, Chinese")),
-    ("click, wheel", message("on a line of the log: go there; the wheel steps")),
+    ("click, wheel", message("a line of the log: go there; of the source: stop there, or no longer (●); the wheel steps")),
     ("? q", message("this page; leave")),
 )
 

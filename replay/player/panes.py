@@ -22,7 +22,7 @@ from .deck import Deck, Reel
 from .state import SocketState, State
 
 QUIET, STRONG, HERE = "dim", "bold", "reverse"
-_QUEUE_SOURCES = {"packet": message("packets"), "sender": message("its sender"), "client": message("the client")}
+_QUEUE_SOURCES = {"packet": message("packets"), "sender": message("sender"), "client": message("client")}
 STYLES = {"blocked": "red", "fruitless": "yellow", "moved": "green", "other": "", "fails": "bold red"}
 
 
@@ -78,18 +78,41 @@ def source_pane(view: View, width: int, height: int) -> Text:
     lines = _source(view, site.file, site.line, site.code)
     head = title(say("source"), width, brief(site.short, max(8, width - 14)))
     room = max(1, height - 1)
-    first = max(0, min(site.line - 1 - room // 2, len(lines) - room)) if lines else 0
+    first = _first_line(site.line, len(lines), room)
     number_width = len(str(first + room))
+    stops = {line for stop in view.reel.breaks for file, line in stop.lines if file == site.file}
     shown = []
     for number in range(first, min(first + room, len(lines))):
-        here = number + 1 == site.line
-        sign = ("▶" if view.running else "▷") if here else " "
-        code = visible(lines[number].expandtabs(4))
-        shown.append(Text(fit(f"{sign}{number + 1:>{number_width}} {code}", width), HERE if here else ""))
+        sign = ("▶" if view.running else "▷") if number + 1 == site.line else " "
+        shown.append(_source_line(f"{sign}{number + 1:>{number_width}}", number + 1 in stops, lines[number], width, sign != " "))
     if not lines:
-        shown = [Text(fit(f"▶{site.line} {visible(site.code or '')}", width), HERE)]
+        shown = [_source_line(f"▶{site.line}", site.line in stops, site.code or "", width, True)]
         shown.append(Text(say("(the trace does not hold this file)"), QUIET))
     return joined([head, *shown], width, height)
+
+
+def _source_line(number: str, stops: bool, code: str, width: int, here: bool) -> Text:
+    text = Text(fit(f"{number}{'●' if stops else ' '}{visible(code.expandtabs(4))}", width), HERE if here else "")
+    if stops:
+        text.stylize("bold red", len(number), len(number) + 1)
+    return text
+
+
+def _first_line(line: int, count: int, room: int) -> int:
+    """Return the first line of the source that is shown, from 0: the current one stands in the middle."""
+    return max(0, min(line - 1 - room // 2, count - room)) if count else 0
+
+
+def source_place(view: View, room: int, row: int) -> tuple[str, int] | None:
+    """Return file and line that stand in a row of the source, the first below its title being 1; None where none does."""
+    site = view.span.site if view.span else None
+    if site is None or row < 1:
+        return None
+    count = len(_source(view, site.file, site.line, site.code))
+    if not count:
+        return (site.file, site.line) if row == 1 else None
+    line = _first_line(site.line, count, max(1, room)) + row
+    return (site.file, line) if line <= count else None
 
 
 def _source(view: View, file: str, line: int, code: str | None) -> list[str]:
@@ -143,16 +166,23 @@ def _called(view: View, call: Span) -> str:
 
 
 def _phase(view: View, call: Span) -> str:
+    """Return what the kernel does in a call that has not come back."""
     say = view.language.say
-    if call.timeout_ns == 0:
+    operation = call.operation.removeprefix("tls_").removeprefix("ring_")
+    # What was handed to a ring goes on in the kernel, whether or not the socket may block.
+    if call.timeout_ns == 0 and call.layer != "ring":
         return say("looks, does not wait")
     if call.ready_ns is not None and call.ready_ns <= view.state.head.at_ns:
         return say("has it: wakes up, copies")
-    if _sends(call.operation):
+    if _sends(operation):
         return say("waits for room")
-    if call.operation.removeprefix("ring_") == "accept":
+    if operation == "accept":
         return say("waits for a client")
-    return say("waits for any of them") if call.layer == "wait" else say("waits for data")
+    if call.layer == "wait" or operation == "wait":
+        return say("waits for any of them")
+    if operation in ("connect", "connect_ex", "do_handshake", "handshake", "unwrap"):
+        return say("waits for the other side")
+    return say("waits for data") if operation.startswith(("recv", "read")) else say("does it")
 
 
 def _phase_more(view: View, call: Span) -> str:
@@ -165,11 +195,17 @@ def _phase_more(view: View, call: Span) -> str:
 
 
 def _came(view: View, call: Span) -> str:
+    """Return what came of a call, in a word or two."""
     say = view.language.say
     if call.kind == "fruitless":
         return say("has nothing")
     if call.bytes:
         return size(call.bytes)
+    if call.outcome == "ok" and call.result is not None:
+        if call.operation.removeprefix("ring_") == "accept" and call.result in view.reel.play.cast.short:
+            return view.reel.play.cast.short[call.result]
+        if call.layer == "wait" and call.result > 0:
+            return say("{n} ready", n=call.result)
     return brief(call.outcome or say("never returned"), 24)
 
 
@@ -192,8 +228,8 @@ def _queues(view: View, width: int) -> Iterator[tuple[str, str]]:
     for id_, queued, by in view.state.queues():
         name = play.cast.short.get(id_, "")
         if queued:
-            words = say("{name}: {size} in the queue", name=name, size=size(queued))
-            yield _bar(f"{words} {say('(by {source})', source=say(_QUEUE_SOURCES[by]))}", queued, width), "cyan"
+            words = say("{name}: {size} queued (by {source})", name=name, size=size(queued), source=say(_QUEUE_SOURCES[by]))
+            yield _bar(words, queued, width), "cyan"
         else:
             empty.append(name)
     for name in empty:
