@@ -15,7 +15,7 @@ from ._options import LookCommand, opened_run
 @click.argument("other", metavar="[OTHER[#RUN]]", required=False)
 @click.option("--lang", "code", type=click.Choice(["en", "zh"]), help="The language: English or Chinese (default: that of the locale).")
 @click.option("--no-payload", is_flag=True, help="Without what was said.")
-def command(reference: str, other: str | None, code: str | None, no_payload: bool) -> None:
+def command(reference: str, other: str | None, code: str | None, no_payload: bool) -> int:
     """Go through a run call by call, forwards and backwards, or let it play.
 
     Shows the line of the program in execution, the program and the kernel, sockets, clients and the log of calls at any
@@ -42,4 +42,4 @@ def command(reference: str, other: str | None, code: str | None, no_payload: boo
         for name in (reference, *((other,) if other else ())):
             trace, run = stack.enter_context(opened_run(name))
             reels.append(Reel(Play(Reader(trace, run), spoken, payloads=not no_payload), visible(run.name)))
-        play(reels, spoken)
+        return play(reels, spoken)

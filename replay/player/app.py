@@ -6,6 +6,7 @@ Owns the widgets and which key does what. Everything that moves is the deck's, e
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -18,6 +19,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from ...errors import SockreelError
 from ..language import LANGUAGES, Language, language
 from ..words import visible
 from . import panes
@@ -57,7 +59,11 @@ class Pane(Widget):
         """Draw it as the run now stands."""
         app = self.app
         assert isinstance(app, Player)
-        return self.painter(app.view(self.number), self.size.width, self.size.height)
+        try:
+            return self.painter(app.view(self.number), self.size.width, self.size.height)
+        except SockreelError as error:  # rows are read when they are looked at: the trace may be damaged there
+            app.fail(error)
+            return Text()
 
     def on_click(self, event: events.Click) -> None:
         """Take a click: on a line of the log go there, on one of the source stop there."""
@@ -117,6 +123,7 @@ class Player(App[None]):
         Binding("b", "ask('break')", show=False), Binding("B", "clear", show=False), Binding("c", "go_on(True)", show=False),
         Binding("C", "go_on(False)", show=False), Binding("tab", "other", show=False, priority=True), Binding("z", "speak", show=False),
         Binding("question_mark,f1", "help", show=False), Binding("escape", "leave", show=False), Binding("q,ctrl+c", "quit", show=False),
+        Binding("ctrl+z", "suspend_process", show=False),
     ]
 
     def __init__(self, deck: Deck, spoken: Language, clock: Callable[[], float] = time.monotonic) -> None:
@@ -125,6 +132,7 @@ class Player(App[None]):
         self.spoken = spoken
         self.clock = clock
         self.note = ""
+        self.failed: SockreelError | None = None
         self._asking = ""
         self._last_s = clock()
         self._views: dict[int, View] = {}
@@ -164,7 +172,14 @@ class Player(App[None]):
     def on_mount(self) -> None:
         """Start the clock."""
         self.set_interval(1 / TICKS_A_SECOND, self.tick)
+        # Back from Ctrl-Z the screen is empty.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.redraw()
+
+    def fail(self, error: SockreelError) -> None:
+        """Leave, since the run cannot be shown any further."""
+        self.failed = self.failed or error
+        self.exit(return_code=1)
 
     def view(self, number: int) -> View:
         """Return how a run stands, reckoned once for all panes."""
@@ -323,9 +338,28 @@ class Player(App[None]):
         self.redraw()
 
 
-def play(reels: Sequence[Reel], spoken: Language) -> None:
-    """Show runs until the person leaves."""
+def play(reels: Sequence[Reel], spoken: Language) -> int:
+    """Show runs until the person leaves, or SIGTERM comes: the terminal is then as it was before.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SockreelError: the trace is damaged where somebody looked.
+    """
     # A shell may hand on the size that its terminal had once; textual would believe it for ever, and never resize.
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
-    Player(Deck(reels), spoken).run()
+    player = Player(Deck(reels), spoken)
+
+    def leave(number: int, _frame: object) -> None:
+        player.exit(return_code=128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        player.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if player.failed is not None:
+        raise player.failed
+    return player.return_code or 0

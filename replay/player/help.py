@@ -37,7 +37,7 @@ KEYS = (
     ("tab m", message("two runs: move the other; in step by clock, by exchange, or each alone")),
     ("z", message("English, Chinese")),
     ("click, wheel", message("a line of the log: go there; of the source: stop there, or no longer (●); the wheel steps")),
-    ("? q", message("this page; leave")),
+    ("? q, ctrl+z", message("this page; leave, for a while: fg comes back")),
 )
 
 

@@ -270,11 +270,12 @@ def fit_right(text: str, width: int) -> str:
 def clients_pane(view: View, width: int, height: int) -> Text:
     """List the clients: what each asked and got, what it waits for, and what was said last."""
     say = view.language.say
-    lines = [title(say("clients"), width)]
-    room = max(0, height - 1)
     play, head = view.reel.play, view.state.head
+    lines = [title(say("clients") if play.crowd.clients else say("connections"), width)]
+    room = max(0, height - 1)
     if not play.crowd.clients:
-        others = [socket for socket in view.state.lately(4 * room) if socket.role in ("accepted", "connected", "pair", "datagram")]
+        others = [socket for socket in view.state.lately(4 * room) 
+                  if socket.role in ("accepted", "connected", "pair", "datagram") and socket.id not in play.reader.internal]
         lines += [Text(fit(f"{socket.name}: {_said(view, socket.id)}", width)) for socket in others[-room:]] if room else []
     for client in play.crowd.first(head.at_ns, room):
         here = client.socket_id is not None and client.accepted

@@ -6,9 +6,12 @@ import os
 import select
 import shlex
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,3 +107,53 @@ def test_without_colour_the_same_is_told(terminal: Terminal, tmp_path: Path) -> 
     terminal.keys("m")
     terminal.until(lambda text: "按问答同步" in text)
     terminal.keys("q")
+
+
+def play_command(trace: Path, told: str, pid_file: Path | None = None) -> str:
+    """Return the line that starts the player and says at the end how it ended."""
+    command = f"{shlex.quote(sys.executable)} -m sockreel play {trace}#blocking --lang en"
+    if pid_file is not None:
+        command = f"sh -c 'echo $$ > {pid_file}; exec {command}'"
+    return f"stty -g > {told}.before; {command}; echo left with $?; stty -g > {told}.after"
+
+
+def test_sent_away_for_a_while_it_comes_back_as_it_was(terminal: Terminal, tmp_path: Path) -> None:
+    trace = lecture(tmp_path / "lecture.db")
+    terminal.keys(play_command(trace, str(tmp_path / "modes")), "Enter")
+    terminal.until(lambda text: "step 0 of 18" in text)
+    terminal.keys("Right", "Right")
+    there = terminal.until(lambda text: "step 2 of 18" in text)
+    terminal.keys("C-z")
+    terminal.until(lambda text: "step 2 of 18" not in text and "left with" in text)
+    terminal.keys("echo still $((40 + 2))", "Enter")
+    terminal.until(lambda text: "still 42" in text)
+    terminal.keys("fg", "Enter")
+    assert terminal.until(lambda text: "step 2 of 18" in text and "b break" in text) == there
+    terminal.keys("Left")
+    terminal.until(lambda text: "step 1 of 18" in text)
+    terminal.keys("q")
+    terminal.until(lambda text: "step 1 of 18" not in text)
+    terminal.keys("echo over $((1 + 1))", "Enter")
+    terminal.until(lambda text: "over 2" in text)
+
+
+def test_ended_by_a_signal_it_leaves_the_terminal_as_it_was(terminal: Terminal, tmp_path: Path) -> None:
+    trace = lecture(tmp_path / "lecture.db")
+    terminal.keys(play_command(trace, str(tmp_path / "modes"), tmp_path / "pid"), "Enter")
+    terminal.until(lambda text: "step 0 of 18" in text)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+    terminal.until(lambda text: "left with 143" in text and "step 0" not in text)
+    terminal.keys("echo over $((1 + 1))", "Enter")
+    terminal.until(lambda text: "over 2" in text)
+    assert (tmp_path / "modes.after").read_text() == (tmp_path / "modes.before").read_text()
+
+
+def test_a_trace_that_is_damaged_further_on_ends_it_with_one_line(terminal: Terminal, tmp_path: Path) -> None:
+    trace = lecture(tmp_path / "lecture.db")
+    with closing(sqlite3.connect(trace)) as connection, connection:
+        connection.execute("DROP TABLE payloads")
+    terminal.keys(play_command(trace, str(tmp_path / "modes")), "Enter")
+    terminal.until(lambda text: "step 0 of 18" in text or "left with" in text)
+    terminal.keys("End")
+    assert "payloads" in terminal.until(lambda text: "left with 1" in text)
+    assert "Traceback" not in terminal.text
