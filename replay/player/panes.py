@@ -274,7 +274,7 @@ def clients_pane(view: View, width: int, height: int) -> Text:
     lines = [title(say("clients") if play.crowd.clients else say("connections"), width)]
     room = max(0, height - 1)
     if not play.crowd.clients:
-        others = [socket for socket in view.state.lately(4 * room) 
+        others = [socket for socket in view.state.lately(4 * room)
                   if socket.role in ("accepted", "connected", "pair", "datagram") and socket.id not in play.reader.internal]
         lines += [Text(fit(f"{socket.name}: {_said(view, socket.id)}", width)) for socket in others[-room:]] if room else []
     for client in play.crowd.first(head.at_ns, room):
