@@ -123,7 +123,7 @@ def test_what_has_no_such_option_needs_none(trace: Path, sockreel: CommandLine, 
 def test_every_command_was_thought_of() -> None:
     """A new command either takes --no-payload or stands here, since it shows nothing that was said."""
     needs_none = {"record", "lab", "claims", "sweep", "runs", "stats", "explain", "query", "import", "check", "verify", "recover", "strip",
-                  "doctor"}
+                  "doctor", "quiz"}
     for name in COMMANDS:
         found = front_door.get_command(click.Context(front_door), name)
         assert found is not None
