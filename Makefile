@@ -66,6 +66,7 @@ clean: ## remove what was made: the environment, caches, built packages (traces 
 
 system-tools:
 	@$(BIN)/python tools/system_tools.py
+	@$(BIN)/python tools/mermaid.py
 
 $(RUNTIME): pyproject.toml setup.py recorder/tapes/_slots.c recorder/agent/_core.c $(wildcard recorder/agent/*.h) tools/environment.py $(STALE)
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
