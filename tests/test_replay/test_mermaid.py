@@ -22,11 +22,15 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="needs Chromium"),
     pytest.mark.skipif(not MERMAID.exists(), reason="needs Mermaid: tools/mermaid.py brings it where npm is"),
 ]
-_READ = """mermaid.mermaidAPI.getDiagramFromText({text}).then(({{type, db}}) => ({{type, actors: [...db.getActors().values()].length,
-    signals: db.getMessages().map((one) => [one.from, one.to, one.type])}}), (error) => ({{error: error.message}}))"""
-_DRAW = """mermaid.render("drawn", {text}).then(({{svg}}) => {{ const holder = document.createElement("div"); holder.innerHTML = svg;
-    return {{words: [...holder.querySelectorAll("text")].map((one) => one.textContent), scripts: holder.querySelectorAll("script").length}}; }},
+_READ = """mermaid.mermaidAPI.getDiagramFromText({text}).then(
+    ({{type, db}}) => ({{
+        type, actors: [...db.getActors().values()].length, signals: db.getMessages().map((one) => [one.from, one.to, one.type])}}),
     (error) => ({{error: error.message}}))"""
+_DRAW = """mermaid.render("drawn", {text}).then(({{svg}}) => {{
+    const holder = document.createElement("div");
+    holder.innerHTML = svg;
+    return {{words: [...holder.querySelectorAll("text")].map((one) => one.textContent), scripts: holder.querySelectorAll("script").length}};
+}}, (error) => ({{error: error.message}}))"""
 SOLID, DASHED, NOTE = 0, 1, 2
 
 
