@@ -164,7 +164,7 @@ def start(folder):
     """
     settings = read_settings(folder)
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
-    from . import children, choice, control, core, cost, extensions, files, forks, green, lookalike, rings, signals
+    from . import children, choice, control, core, cost, dropping, extensions, files, forks, green, lookalike, rings, signals
 
     kernel_times = settings.get("kernel_times") == "yes"
     native, name, why = choice.choose(settings.get("core", ""), kernel_times)
@@ -177,6 +177,7 @@ def start(folder):
     files.install(recorder)
     signals.install(native)
     control.install_os()
+    dropping.install()
     forks.install()
 
     def hook_socket(module):

@@ -237,6 +237,17 @@ class Tape:
             segments.pop(number - 2, None)
         return answer
 
+    def take_along(self, stream, count):
+        """Map the next segments at once: what is mapped stays when the files are out of reach."""
+        if self.head is None:
+            self.open(self.text)
+        segments = self.calls if stream == "c" else self.notes
+        first = max(segments, default=-1) + 1
+        for number in range(first, first + count):
+            segments.setdefault(number, self._segment(stream, number))
+            at = layout.HEAD_FRONT_AT[stream]
+            self.head[at : at + 4] = (number + 1).to_bytes(4, "little")
+
     def _segment(self, stream, number):
         if self.head[layout.HEAD_STOP_AT] != b"\0":
             raise OSError(errno.ENOSPC, "nobody reads this tape any more")

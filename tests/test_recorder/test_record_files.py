@@ -248,7 +248,8 @@ def test_functions_of_os_answer_as_they_did(record: Recorder) -> None:
     script = record.script("""
         import copy, inspect, os, pickle, posix, socket, weakref
         from unittest import mock
-        names = ["read", "write", "readv", "writev", "sendfile", "splice", "close", "closerange", "dup", "dup2", "execve", "fdopen"]
+        names = ["read", "write", "readv", "writev", "sendfile", "splice", "close", "closerange", "dup", "dup2", "execve", "fdopen",
+                 "setuid", "setresuid", "chroot"]
         functions = [getattr(os, name) for name in names if hasattr(os, name)] + [socket.dup, socket.close]
         class Holder:
             close = os.close
