@@ -18,11 +18,12 @@ from ..values import Window
 from .cells import pack_view
 from .document import Shown, pack_document, shown_runs
 from .film import pack_film
+from .quizzed import pack_quiz
 
 SCRIPTS = (
     "words", "format", "unpack", "series", "model", "state", "style", "draw", "chart", "buffers", "stage", "text", "details", "tables",
     "remote", "find", "input", "live", "playwords", "playline", "playstate", "playdeck",
-    "told", "playstage", "playpanes", "playbreaks", "playbar", "playask", "player", "main",
+    "told", "playstage", "playpanes", "playbreaks", "playbar", "playask", "player", "quizwords", "quiz", "main",
 )
 """The scripts of the page in the order in which they are read: each needs only those before it."""
 CALLS_IN_A_FILE = 2_000_000
@@ -49,7 +50,8 @@ def write_html(excerpts: Sequence[Excerpt], out: BinaryIO) -> None:
 
 
 def _page(runs: Sequence[Shown], payloads: dict[str, bool]) -> Iterator[bytes]:
-    yield from page_parts(_packs(runs, payloads), connect="'none'", films=_films(runs, payloads))
+    yield from page_parts(_packs(runs, payloads), connect="'none'", films=_films(runs, payloads),
+                          quizzes=map(pack_quiz, runs))
 
 
 def _films(runs: Sequence[Shown], payloads: dict[str, bool]) -> Iterator[bytes | None]:
@@ -65,15 +67,18 @@ def _packs(runs: Sequence[Shown], payloads: dict[str, bool]) -> Iterator[bytes]:
         yield pack_view(shown.trace, shown.run, shown.window, COLUMNS_IN_A_FILE, payload=payloads[shown.title], most=CALLS_IN_A_FILE)
 
 
-def page_parts(packs: Iterable[bytes], *, connect: str, films: Iterable[bytes | None] = ()) -> Iterator[bytes]:
+def page_parts(
+    packs: Iterable[bytes], *, connect: str, films: Iterable[bytes | None] = (), quizzes: Iterable[bytes | None] = (),
+) -> Iterator[bytes]:
     """Yield the page with packs inside.
 
     Args:
         packs: the document, then one for each run; none where the page is to ask for them.
         connect: whom the page may connect to, as `connect-src` says it.
         films: what it takes to play each run, read when somebody wants to see it.
+        quizzes: the questions about each run, read when somebody wants to be asked.
     """
-    style = _file("page.css") + _file("player.css")
+    style = _file("page.css") + _file("player.css") + _file("quiz.css")
     scripts = [_file(f"{name}.js") for name in SCRIPTS]
     before, _, after = _file("page.html").partition("<!-- packs and scripts -->")
     policy = "; ".join((
@@ -81,15 +86,16 @@ def page_parts(packs: Iterable[bytes], *, connect: str, films: Iterable[bytes | 
         f"connect-src {connect}", "base-uri 'none'", "form-action 'none'"))
     head = before.replace("<!-- policy -->", f'<meta http-equiv="Content-Security-Policy" content="{policy}">')
     yield head.replace("<!-- style -->", f"<style>{style}</style>").encode()
-    for one in packs:
+    for packed in packs:
         yield b'<script type="application/octet-stream" class="pack">'
-        yield base64.b64encode(one)
+        yield base64.b64encode(packed)
         yield b"</script>\n"
-    for number, film in enumerate(films):
-        if film is not None:
-            yield f'<script type="application/octet-stream" class="film" data-run="{number}">'.encode()
-            yield base64.b64encode(film)
-            yield b"</script>\n"
+    for kind, of_runs in (("film", films), ("quiz", quizzes)):
+        for number, one in enumerate(of_runs):
+            if one is not None:
+                yield f'<script type="application/octet-stream" class="{kind}" data-run="{number}">'.encode()
+                yield base64.b64encode(one)
+                yield b"</script>\n"
     for script in scripts:
         yield f"<script>{script}</script>\n".encode()
     yield after.encode()

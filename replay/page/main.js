@@ -37,6 +37,7 @@ const Main = (() => {
     }
     State.listen(frame);
     Player.start();
+    Quiz.start();
     if (served) Remote.start();
     Find.start(served ? Remote.matches : null);
     legend();
@@ -67,7 +68,7 @@ const Main = (() => {
   /** Bring into view what the address names. */
   async function link() {
     const found = State.read(location.hash);
-    if (found.play !== undefined) return Player.open(found);
+    if (found.play !== undefined) return Player.open(found).then(() => (found.quiz !== undefined && Player.isOpen() ? Quiz.begin() : undefined));
     Player.close();
     State.aligned = found.align !== "clock";
     State.measure();

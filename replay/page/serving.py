@@ -20,6 +20,8 @@ from ..values import Window
 from .cells import CALLS_AT_ONCE, pack_view
 from .document import pack_document, shown_runs
 from .html import page_parts
+from .packing import pack
+from .quizzed import pack_quiz
 from .search import find_calls, pack_call
 
 MOST_COLUMNS = 20_000
@@ -92,6 +94,8 @@ class PageServer(ThreadingHTTPServer):
             if not 0 <= window.start_ns < window.end_ns < 2**62:
                 raise ValueError("from must lie before to")
             return pack_view(trace, run, window, columns, payload=self.payload, most=CALLS_AT_ONCE)
+        if path == "/quiz":
+            return pack_quiz(shown_runs([(trace, run, None)])[0]) or pack({})
         if path == "/call":
             return pack_call(trace, run, int(asked["id"]))
         if path == "/find":

@@ -5,7 +5,7 @@ Owns which questions are asked, and how they look on a screen and on paper. Ever
 
 from __future__ import annotations
 
-from .choosing import Quiz, make_quiz
+from .choosing import Quiz, in_time, make_quiz, make_quizzes
 from .values import CodeLine, Option, Question
 
-__all__ = ["CodeLine", "Option", "Question", "Quiz", "make_quiz"]
+__all__ = ["CodeLine", "Option", "Question", "Quiz", "in_time", "make_quiz", "make_quizzes"]

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import TypeVar
 
 from ...traces import Run, Trace
 from ..language import Language
@@ -21,6 +23,7 @@ from .of_order import ideas_of_order
 from .of_runs import ideas_of_runs
 from .values import Draft, Idea, Option, Question
 
+_Made = TypeVar("_Made")
 GIVEN_AWAY = 2
 _FEW = 3
 """Of each kind so many may be asked, or two in five of all: rather fewer questions than the same again and again."""
@@ -50,28 +53,62 @@ def make_quiz(runs: Sequence[tuple[Trace, Run]], language: Language, seed: int, 
     Raises:
         TraceError: a trace is damaged.
     """
-    chance = random.Random(seed)
-    wanted = frozenset(kinds)
-    chosen: list[Question] = []
-    pools = []
+    return make_quizzes(runs, [language], seed, questions, kinds)[0]
+
+
+def make_quizzes(
+    runs: Sequence[tuple[Trace, Run]], languages: Sequence[Language], seed: int, questions: int, kinds: Iterable[str] = (),
+) -> list[Quiz]:
+    """Return the same quiz in several languages, the runs being read once.
+
+    Args, Raises: as `make_quiz`.
+    """
+    materials = []
     for trace, run in runs:
         try:
-            pools.append(_Pool(Material(trace, run, language), wanted, chance))
+            materials.append(Material(trace, run, languages[0]))
         except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
             raise damaged(trace, error) from error
+    wanted, names = frozenset(kinds), tuple(visible(run.name) for _, run in runs)
+    asked = ((language, _choose(materials, language, seed, questions, wanted)) for language in languages)
+    return [Quiz(tuple(_ordered(chosen)), seed, names, language.code) for language, chosen in asked]
+
+
+def in_time(quiz: Quiz) -> Quiz:
+    """Return a quiz in the order of its moments, questions about a whole run first, without those that the one before gives away."""
+    kept: list[Question] = []
+    for question in sorted(quiz.questions, key=lambda one: -1 if one.at_ns is None else one.at_ns):
+        if not kept or _clash(kept[-1], question) < GIVEN_AWAY:
+            kept.append(question)
+    return replace(quiz, questions=tuple(kept))
+
+
+def _choose(materials: Sequence[Material], language: Language, seed: int, questions: int, wanted: frozenset[str]) -> list[Question]:
+    """Return questions about some runs in turn."""
+    chance = random.Random(seed)
+    chosen: list[Question] = []
     counted: Counter[str] = Counter()
+    pools: list[_Pool] = []
+    for material in materials:
+        material.speak(language)
+        pools.append(_guarded(material, partial(_Pool, material, wanted, chance)))
     while pools and len(chosen) < questions:
         pool = min(pools, key=lambda one: one.taken)
-        try:
-            question = pool.take(counted, max(_FEW, questions * 2 // 5))
-        except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
-            raise damaged(pool.material.trace, error) from error
+        question = _guarded(pool.material, partial(pool.take, counted, max(_FEW, questions * 2 // 5)))
         if question is None:
             pools.remove(pool)
             continue
         counted[question.kind] += 1
         chosen.append(question)
-    return Quiz(tuple(_ordered(chosen)), seed, tuple(visible(run.name) for _, run in runs), language.code)
+    return chosen
+
+
+def _guarded(material: Material, make: Callable[[], _Made]) -> _Made:
+    """Return what is made of a run, or raise the one line that its trace is damaged."""
+    try:
+        return make()
+    except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
+        raise damaged(material.trace, error) from error
 
 
 class _Pool:

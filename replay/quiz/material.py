@@ -45,6 +45,11 @@ class Material:
         self.clients_at = lru_cache(maxsize=64)(self._clients_at)
         self._reports = lru_cache(maxsize=1024)(self._reports_of)
 
+    def speak(self, language: Language) -> None:
+        """Go on in another language."""
+        self.language = language
+        self.play.speak(language)
+
     @cached_property
     def model(self) -> RunModel:
         """The I/O model that the run follows."""

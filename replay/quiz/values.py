@@ -98,6 +98,13 @@ class Question:
     asks: frozenset[str]
 
     @property
+    def bound_call_id(self) -> int | None:
+        """The call before which it is asked: the first that would tell the answer; None: any call would."""
+        if self.at_ns is None:
+            return None
+        return self.calls[1] if self.kind in ("next", "again") else self.calls[0]
+
+    @property
     def right(self) -> Option:
         """The right answer."""
         return self.options[self.answer]
