@@ -58,4 +58,5 @@ def _object(found: Diagnosis, run_id: int) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in found.findings],
         "looked_at": dict(found.looked_at),
         "not_looked_at": dict(found.untold),
+        "not_seen": list(found.unseen),
     }

@@ -337,7 +337,7 @@ class Reader:
         """
         from_ns = self._first_listen_ns
         found = self._cpu_from(from_ns)
-        if found and from_ns is not None and found.ns < on_cpu(self.kinds_of_threads, self.delays(), ("fruitless", "moved", "other")):
+        if found and found.ns < on_cpu(self.kinds_of_threads, self.delays(), ("fruitless", "moved", "other")):
             return self._cpu_from(None, whole=True)
         return found
 

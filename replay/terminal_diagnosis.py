@@ -27,6 +27,7 @@ def render_diagnosis(found: Diagnosis, name: str, look: Look, source: str | None
     page.line((visible(name), styled("title")), (f"  {visible(source)}" if source else "", styled("quiet")))
     if found.model is None:
         page.line("No socket call was recorded: there is nothing to say.")
+        _unseen(page, found)
         return page.text()
     if found.model.model != "unknown":
         page.wrapped(f"Model: {model_words(found.model)}.", indent=2)
@@ -34,8 +35,12 @@ def render_diagnosis(found: Diagnosis, name: str, look: Look, source: str | None
     for finding in found.findings:
         page.line("")
         _finding(page, finding)
+    _unseen(page, found)
     page.line("")
     names = ", ".join(name for name, _ in found.looked_at)
+    if not found.connections and not found.findings:
+        page.wrapped("No connection is in this trace: there is nothing to judge.", indent=2, state="title")
+        return page.text()
     if found.findings:
         page.wrapped(f"{counted(len(found.findings), 'finding')}. Looked at: {names}.", indent=2)
     else:
@@ -43,6 +48,11 @@ def render_diagnosis(found: Diagnosis, name: str, look: Look, source: str | None
     for rule, why in found.untold:
         page.wrapped(f"Not looked at: {rule}, since {why}.", indent=2)
     return page.text()
+
+
+def _unseen(page: Page, found: Diagnosis) -> None:
+    for spot in found.unseen:
+        page.wrapped(f"Not seen: {visible(spot)}", indent=2, state="fruitless")
 
 
 def _finding(page: Page, finding: Finding) -> None:

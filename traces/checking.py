@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlite3 import Row
 
 from .report import blind_spots, read_histogram, read_json
-from .store import Column, Run, Trace, TraceError, tables_of_format
+from .store import SURPRISES, Column, Run, Trace, TraceError, tables_of_format
 
 _NOT_FINISHED = "not finished: the recorder died or is still running"
 _FARTHEST_NS = 2**60
@@ -78,6 +78,8 @@ def _guarded(run_id: int | None, findings: Iterator[Finding]) -> Iterator[Findin
         yield from findings
     except TraceError as error:
         yield Finding(run_id, True, str(error))
+    except SURPRISES as error:
+        yield Finding(run_id, True, f"what it holds cannot be counted ({error})")
 
 
 def _file_findings(trace: Trace) -> Iterator[Finding]:

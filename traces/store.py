@@ -30,7 +30,7 @@ _HEADER = b"SQLite format 3\x00"
 SAMPLES = Path(__file__).parent / "samples"
 """Where the traces are that come with sockreel. They are only read."""
 # What code meets that reckons with a row as the schema promises it, where the row is not so.
-_SURPRISES = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
+SURPRISES = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
               struct.error)
 
 
@@ -88,7 +88,7 @@ class Trace:
         """Close the file. What rows that nobody could have recorded led to is said of the trace, where it is the trace's fault."""
         try:
             # Of a generator that met an unforeseen StopIteration Python makes a RuntimeError.
-            if isinstance(error, _SURPRISES) or isinstance(error and error.__cause__, StopIteration):
+            if isinstance(error, SURPRISES) or isinstance(error and error.__cause__, StopIteration):
                 from .checking import first_wrong
 
                 found = first_wrong(self)
@@ -117,7 +117,9 @@ class Trace:
             TraceError: as `rows`.
         """
         with translated_errors(self.path):
-            yield from self.connection.execute(sql, parameters)
+            # `yield from` would close the cursor of a trace that may be closed by then.
+            for row in self.connection.execute(sql, parameters):  # noqa: UP028
+                yield row
 
     def named(self, name: str, **parameters: Any) -> list[sqlite3.Row]:
         """Run a query of `traces/queries/` by name."""

@@ -147,5 +147,6 @@ def _address(text: str) -> str:
         return f"{'.'.join(str(byte) for byte in reversed(words))}:{int(port, 16)}"
     from ipaddress import IPv6Address
 
-    whole = b"".join(words[at : at + 4][::-1] for at in range(0, 16, 4))
-    return f"[{IPv6Address(whole)}]:{int(port, 16)}"
+    whole = IPv6Address(b"".join(words[at : at + 4][::-1] for at in range(0, 16, 4)))
+    # Some C libraries open sockets of IPv6 for IPv4, too.
+    return f"[{f'::ffff:{whole.ipv4_mapped}' if whole.ipv4_mapped else whole}]:{int(port, 16)}"

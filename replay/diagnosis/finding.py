@@ -49,12 +49,16 @@ class Diagnosis:
 
     Args:
         untold: rules that could not be applied, and why.
+        unseen: what the run itself says that it could not see.
+        connections: whether there was any connection, listener or datagram socket to judge.
     """
 
     model: RunModel | None
     findings: tuple[Finding, ...]
     looked_at: tuple[tuple[str, str], ...]
     untold: tuple[tuple[str, str], ...] = ()
+    unseen: tuple[str, ...] = ()
+    connections: bool = True
 
 
 def sentence(parts: Sequence[str]) -> str:

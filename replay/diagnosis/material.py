@@ -38,8 +38,12 @@ class Material:
     @cached_property
     def story(self) -> Story:
         """The whole run; requests seen by the server where no client was watched, unless that would read millions of calls."""
-        few = sum(count.calls for count in self.reader.counts) <= 2_000_000
-        return load_story(self.trace, self.run, max_sockets=None, max_threads=None, requests=few)
+        return load_story(self.trace, self.run, max_sockets=None, max_threads=None, requests=not self.is_large)
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether there are too many calls to gather the server's requests from them."""
+        return sum(count.calls for count in self.reader.counts) > 2_000_000
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from inspect import getdoc
 
 from ...traces import Run, Trace
+from ...traces.report import blind_spots
 from ..reading import damaged
 from .blocking import accept_starved, half_blocking, held_up, idle_threads
 from .endings import forgotten_close, partial_send
@@ -36,6 +37,9 @@ RULES: dict[str, Rule] = {
 }
 
 
+_CONVERSING = ("listener", "accepted", "connected", "datagram", "pair")
+
+
 def looks_for(name: str) -> str:
     """Return what a rule looks for, in one line."""
     return (getdoc(RULES[name]) or "").partition("\n")[0]
@@ -52,18 +56,20 @@ def diagnose(trace: Trace, run: Run) -> Diagnosis:
         TraceError: the trace is damaged.
     """
     try:
-        material = Material(trace, run)
+        material, unseen = Material(trace, run), tuple(blind_spots(run))
         if not material.story.facts.calls:
-            return Diagnosis(None, (), ())
+            return Diagnosis(None, (), (), unseen=unseen)
+        connections = any(row["role"] in _CONVERSING for row in material.reader.sockets.values())
         found = [finding for rule in RULES.values() for finding in rule(material)]
         found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), -(finding.cost_ns or 0)))
         untold = []
         if material.story.measured_by != "client":
             untold.append(("accept-starved", "no client was watched: how long a connection lay in the backlog is not known"))
         if material.story.measured_by == "nobody":
-            untold.append(("held-up", "no client was watched, and there are too many calls to gather requests from them"))
+            untold.append(("held-up", "no client was watched, and "
+                           + ("there are too many calls to gather requests from them" if material.is_large else "no request was seen")))
         passed = {name for name, _ in untold}
         looked_at = tuple((name, looks_for(name)) for name in RULES if name not in passed)
-        return Diagnosis(material.model, tuple(found), looked_at, tuple(untold))
+        return Diagnosis(material.model, tuple(found), looked_at, tuple(untold), unseen, connections)
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,25 @@ def test_a_run_without_calls_has_nothing_to_say(tmp_path: Path, sockreel: Comman
         recording.run("empty").finish(S)
     assert "nothing to say" in sockreel("explain", tmp_path / "t.db").out
     assert sockreel("explain").status == 2
+
+
+def test_where_all_that_a_server_does_is_out_of_sight_nothing_is_called_sound(tmp_path: Path, sockreel: CommandLine) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("grpc", blind_spots=json.dumps(["gRPC was loaded, whose transport is written in C++"]))
+        run.call(run.thread(), "pause", at_ns=5 * MS, duration_ns=600 * MS, outcome="interrupted", layer="wait")
+        run.finish(S)
+    shown = sockreel("explain", tmp_path / "t.db")
+    assert "clean bill" not in shown.out
+    assert "No connection is in this trace: there is nothing to judge." in shown.out
+    assert "Not seen: gRPC was loaded, whose transport is written in C++" in shown.out
+    assert sockreel("explain", tmp_path / "t.db", "--json").json["not_seen"] == ["gRPC was loaded, whose transport is written in C++"]
+
+
+def test_a_client_without_requests_is_not_said_to_have_too_many_calls(tmp_path: Path, sockreel: CommandLine) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("client")
+        run.call(run.thread(), "recv", run.socket(3, "connected"), at_ns=5 * MS, duration_ns=600 * MS, result=4)
+        run.finish(S)
+    shown = sockreel("explain", tmp_path / "t.db").out
+    assert "too many calls" not in shown
+    assert "no request was seen" in shown

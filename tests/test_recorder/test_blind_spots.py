@@ -225,3 +225,11 @@ def test_what_uvloop_serves_is_named(record: Recorder) -> None:
         assert any(spot.startswith("uvloop was loaded, an event loop in C") for spot in named)
         assert any("opened outside of Python's socket module" in spot for spot in named)
         running.process.kill()
+
+
+def test_an_address_of_ipv4_on_a_socket_of_ipv6_is_written_as_people_know_it() -> None:
+    from sockreel.recorder.draining.unseen import _address
+
+    assert _address("0100007F:1F90") == "127.0.0.1:8080"
+    assert _address("0000000000000000FFFF00000100007F:5A41") == "[::ffff:127.0.0.1]:23105"
+    assert _address("00000000000000000000000001000000:1F90") == "[::1]:8080"

@@ -120,3 +120,14 @@ def test_where_the_first_look_came_too_late_cpu_is_counted_from_the_start(tmp_pa
         found = split_of(path)
         assert (found.total_ns, found.from_listen) == ((60 * MS, False) if late else (30 * MS, True))
         assert found.fruitless_ns == 20 * MS
+
+
+def test_what_was_used_before_a_late_first_look_counts_where_there_is_no_listen_to_count_from(tmp_path: Path) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run()
+        run.call(run.thread(), "send", run.socket(3, "connected"), at_ns=10 * MS, duration_ns=2 * MS, result=5, timeout_ns=0)
+        run.sample(170 * MS, 128 * MS)
+        run.sample(240 * MS, 128 * MS)
+        run.finish(240 * MS)
+    found = split_of(tmp_path / "t.db")
+    assert (found.total_ns, found.useful_ns, found.elsewhere_ns) == (128 * MS, 2 * MS, 126 * MS)

@@ -162,3 +162,10 @@ def test_a_view_in_the_place_of_a_table_is_refused_unread(tmp_path: Path) -> Non
     connection.close()
     with pytest.raises(TraceError, match="is no trace of ours: its links is no table"):
         open_trace(path)
+
+
+def test_rows_that_nobody_took_to_the_end_cause_no_trouble_after_the_trace_is_closed(tmp_path: Path) -> None:
+    with open_trace(write_lab(tmp_path / "t.db")) as trace:
+        rows = trace.iterate("SELECT id FROM calls ORDER BY id")
+        assert next(rows)[0] == 1
+    rows.close()  # type: ignore[attr-defined]
