@@ -236,9 +236,9 @@ class Reader:
                         row["in_calls_ns"])
             yield fold, row["operation_id"], row["site_id"]
 
-    def steps(self) -> Iterator[Any]:
-        """Yield every call as the rows of steps_of_run: in the order of the tape, no more of it than stepping needs."""
-        return self.trace.iterate(named_queries()["steps_of_run"], {"run": self.run.id})
+    def steps(self, window: Window) -> Iterator[Any]:
+        """Yield every call of a window as the rows of steps_of_run: in the order of the tape, no more of it than stepping needs."""
+        return self._stream("steps_of_run", window)
 
     def chosen(self, calls: Iterable[int]) -> dict[int, Span]:
         """Return calls by their ids."""

@@ -13,12 +13,13 @@ from typing import Any
 from ..cast import Cast, load_cast
 from ..language import LANGUAGES, language
 from ..player.state import Play, QueueLevels
-from ..player.timeline import Playhead
+from ..player.timeline import EVER, Playhead
 from ..reading import Reader, damaged
 from ..telling import message, tell_call, tell_entry
 from ..values import Span, Window
 from .document import Shown
 from .packing import Column, pack
+from .stretches import Before
 
 STEPS_TOLD = 20_000
 """So many steps of a run are told in a sentence each, a spin being one; of those behind them the page says less."""
@@ -39,18 +40,19 @@ SAID = (
 """Messages that the page fills in by itself, as it goes."""
 
 
-def pack_film(shown: Shown, *, payload: bool) -> bytes:
+def pack_film(shown: Shown, *, payload: bool, before: Before | None = None) -> bytes:
     """Return a pack of what it takes to play a run, or the window of it that is shown.
 
     Args:
         shown: the run.
         payload: whether the bytes that calls moved may leave the trace.
+        before: of a stretch of a long run, what had been before it, so that only the stretch is read.
 
     Raises:
         TraceError: the trace is damaged.
     """
     try:
-        told, levels = film(shown, payload=payload)
+        told, levels = film(shown, payload=payload, before=before)
         return pack(told, [
             Column("queue_at", [at_ns for own, _, _ in levels for at_ns in own], True),
             Column("queue_bytes", [count for _, own, _ in levels for count in own])])
@@ -58,15 +60,15 @@ def pack_film(shown: Shown, *, payload: bool) -> bytes:
         raise damaged(shown.trace, error) from error
 
 
-def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD) -> tuple[dict[str, Any], list[QueueLevels]]:
+def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD, before: Before | None = None) -> tuple[dict[str, Any], list[QueueLevels]]:
     """Return the same as JSON can say it, and what lay in queues as it is known best; times are nanoseconds since the run's start.
 
     Args:
-        shown, payload: as `pack_film`.
+        shown, payload, before: as `pack_film`.
         most: steps to tell.
     """
     reader = Reader(shown.trace, shown.run)
-    play = _Told(reader, payload)
+    play = _Told(reader, payload, EVER if before is None else shown.window)
     casts = [load_cast(reader, language(code)) for code in LANGUAGES]
     start = play.line.at_time(shown.window.start_ns) if shown.window.start_ns else Playhead(0, 0)
     told = _told(play, casts, start.position, shown.window, most)
@@ -76,7 +78,8 @@ def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD) -> tuple[dict[s
         "from": start.at_ns, "to": shown.window.end_ns, "end": play.line.end_ns, "languages": list(LANGUAGES),
         "said": {code: {text: language(code).say(text, **_places(text)) for text in SAID} for code in LANGUAGES},
         "names": [[id_, *(name for cast in casts for name in (cast.sockets[id_], cast.short[id_]))] for id_ in reader.sockets],
-        "told": told, "alone": _alone(play, casts), "base": _base(play, start),
+        "told": told, "alone": _alone(play, casts), "base": _base(play, start) if before is None else before.told(),
+        "total": len(play.line) if before is None else before.of, "run": [0, play.line.end_ns] if before else None,
         "sockets": [[id_, row["role"] or row["kind"] or "other", row["opened_ns"] or 0, row["closed_ns"], row["parent_id"]]
                     for id_, row in reader.sockets.items()],
         "exchanges": [list(astuple(exchange))[:9] for exchange in play.exchanges],
@@ -88,8 +91,8 @@ def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD) -> tuple[dict[s
 class _Told(Play):
     """A run whose steps are about to be told, one after the other: calls are read many at a time."""
 
-    def __init__(self, reader: Reader, payloads: bool) -> None:
-        super().__init__(reader, language(LANGUAGES[0]), payloads)
+    def __init__(self, reader: Reader, payloads: bool, window: Window) -> None:
+        super().__init__(reader, language(LANGUAGES[0]), payloads, window)
         self._read: dict[int, Span] = {}
 
     def read(self, positions: list[int]) -> None:
@@ -138,11 +141,9 @@ def _alone(play: Play, casts: list[Cast]) -> list[list[Any]]:
 def _base(play: Play, start: Playhead) -> dict[str, Any]:
     """Return how things stood before the first step that is shown."""
     state = play.state(start)
-    return {
-        "position": start.position, "calls": state.calls, "fruitless": state.fruitless, "received": state.received_bytes,
-        "sent": state.sent_bytes,
-        "sockets": [[socket.id, socket.calls, socket.fruitless, socket.received_bytes, socket.sent_bytes]
-                    for socket in state.sockets if socket.calls]}
+    sockets = {one.id: (one.calls, one.fruitless, one.received_bytes, one.sent_bytes) for one in state.sockets if one.calls}
+    whole = state.calls, state.fruitless, state.received_bytes, state.sent_bytes
+    return Before(start.position, len(play.line), whole, sockets).told()
 
 
 def _places(text: str) -> dict[str, str]:

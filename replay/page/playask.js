@@ -4,6 +4,7 @@
 
 const PlayAsk = (() => {
   const by = (id) => document.getElementById(id);
+  let looking = 0;
   const note = (text) => { by("play-note").textContent = visibleText(text); };
 
   function start() {
@@ -12,12 +13,13 @@ const PlayAsk = (() => {
       event.preventDefault();
       const deck = Player.deck();
       const text = field("play-jump").value;
-      const head = Breaks.jump(text, deck.reel.line);
-      if (!head) return note(Words.say("play_misread", text));
+      const there = Breaks.jump(text, deck.reel);
+      if (!there) return note(Words.say("play_misread", text));
       field("play-jump").value = "";
       note("");
       by("player").focus({preventScroll: true});
-      return Player.go(deck.reel, head);
+      if (there.step !== undefined) return Player.toStep(there.step).catch(Main.fail);
+      return Player.move((one) => one.seek(there.at), true);
     });
     by("play-break").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -58,18 +60,28 @@ const PlayAsk = (() => {
     deck.breaks = deck.breaks.map(({text}) => Breaks.read(text, deck.reels)).filter(Boolean);
     by("play-breaks").replaceChildren(...deck.breaks.map((one) => make("button", {type: "button", class: "play-stop", "aria-label": Words.say("play_remove", visibleText(one.text)),
       onclick: () => { deck.breaks = deck.breaks.filter((other) => other !== one); show(); }}, `● ${visibleText(one.text)} ×`)));
-    if (deck.breaks.length) by("play-breaks").append(make("button", {type: "button", id: "play-next-stop", onclick: () => on(true)}, Words.say("play_next_stop")));
+    if (deck.breaks.length) by("play-breaks").append(make("button", {type: "button", id: "play-next-stop", onclick: () => on(true).catch(Main.fail)}, Words.say("play_next_stop")));
     Player.draw();
   }
 
-  /** Go on to the next breakpoint, or back to the one before. */
-  function on(forwards) {
+  /** Go on to the next breakpoint, or back to the one before; in a long run, from stretch to stretch. */
+  async function on(forwards) {
     const deck = Player.deck();
-    const {film} = deck.reel;
-    if (!deck.breaks.length) return note(Told.say(film, "no breakpoint is set: b sets one"));
+    const {reel} = deck;
+    if (!deck.breaks.length) return note(Told.say(reel.film, "no breakpoint is set: b sets one"));
     let found = false;
-    Player.move((one) => { found = one.runToBreak(forwards); });
-    return found ? stopped() : note(Told.say(film, "no further step is one to stop at"));
+    const look = (one) => { found = one.runToBreak(forwards); };
+    const mine = ++looking;
+    Player.move(look, true);
+    while (!found && reel.film.run && mine === looking && Player.deck() === deck && Player.isOpen()) {
+      const {film} = reel;
+      if (forwards ? film.to >= film.run[1] : film.from <= film.run[0]) break;
+      note(`${Words.say("play_reading")} ${Format.percent((forwards ? film.to : film.from) / film.run[1])}`);
+      await Films.shift(reel, {at: forwards ? film.to + 1 : film.from});
+      deck.go(reel.line.atCall(forwards ? 0 : reel.line.length));
+      Player.move(look, true);
+    }
+    return found ? stopped() : note(Told.say(reel.film, "no further step is one to stop at"));
   }
 
   /** Say which breakpoint it came to. */
@@ -98,7 +110,7 @@ const PlayAsk = (() => {
     // The slider of the speed keeps the keys that move sliders; on the line of time they step, as everywhere.
     if (pressing || (event.target.id === "play-speed" && /^(Arrow|Page|Home|End)/.test(event.key))) return undefined;
     const does = {" ": Player.toggle, s: Player.skip, g: () => by("play-jump").querySelector("input").focus(), b: () => by("play-break").querySelector("input").focus(),
-      c: () => on(true), C: () => on(false), d: Main.wear, l: Main.speak, "?": Player.help, Escape: Player.leave}[event.key];
+      c: () => on(true).catch(Main.fail), C: () => on(false).catch(Main.fail), d: Main.wear, l: Main.speak, "?": Player.help, Escape: Player.leave}[event.key];
     const moves = MOVES[`${event.shiftKey && event.key.startsWith("Arrow") ? "shift " : ""}${event.key}`];
     if (!does && !moves) return undefined;
     event.preventDefault();

@@ -47,12 +47,13 @@ const PlayBar = (() => {
   function draw(deck) {
     const {reel} = deck;
     const {line, film} = reel;
-    const span = Math.max(1, line.last - film.from);
+    const [first, last] = reel.whole;
+    const span = Math.max(1, last - first);
     const moment = Format.moment(reel.head.at, Math.max(1e3, film.end / 1e6));
-    const place = Words.say("play_step_of", Format.count(film.base.position + reel.head.position), Format.count(film.base.position + line.length));
-    by("play-seek").value = String(Math.round(SEEK * (reel.head.at - film.from) / span));
+    const place = Words.say("play_step_of", Format.count(film.base.position + reel.head.position), Format.count(Math.max(film.total, film.base.position + line.length)));
+    by("play-seek").value = String(Math.round(SEEK * (reel.head.at - first) / span));
     by("play-seek").setAttribute("aria-valuetext", `${moment}, ${place}`);
-    by("play-clock").textContent = `${moment} / ${Format.moment(line.last, 1e7)} · ${place}`;
+    by("play-clock").textContent = `${moment} / ${Format.moment(last, 1e7)} · ${place}`;
     by("play-speed").value = String(deck.speed);
     const speed = SPEEDS[deck.speed];
     by("play-pace").textContent = speed >= 1 ? `${Format.count(speed)} ×` : `1/${Format.count(1 / speed)} ×`;
@@ -69,20 +70,22 @@ const PlayBar = (() => {
   /** Draw the marks below the line of time: what the run's time went into, and the ends of exchanges. */
   function marks(deck) {
     const {reel} = deck;
-    const {line, film, run} = reel;
+    // Of the run as the timeline shows it: of a long one the player has a stretch only.
+    const run = State.runs[reel.run.index];
     const canvas = by("play-marks");
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.max(1, Math.round(canvas.clientWidth * ratio)), Math.round(canvas.clientHeight * ratio)];
     Object.assign(canvas, {width, height});
     const context = canvas.getContext("2d");
-    const span = Math.max(1, line.last - film.from);
-    const x = (at) => (at - film.from) / span * width;
+    const [first, last] = reel.whole;
+    const span = Math.max(1, last - first);
+    const x = (at) => (at - first) / span * width;
     context.fillStyle = Style.colour("faint");
     context.fillRect(0, 0, width, height);
     const middle = Math.round(height * 0.36);
     const lanes = run.threads;
     for (let column = 0; column < width; column++) {
-      const [from, to] = [film.from + span * column / width, film.from + span * (column + 1) / width];
+      const [from, to] = [first + span * column / width, first + span * (column + 1) / width];
       const spent = lanes.reduce((sum, lane) => lane.spent(from, to).map((ns, n) => ns + sum[n]), [0, 0, 0, 0]);
       let y = middle;
       KINDS.forEach((kind, n) => {

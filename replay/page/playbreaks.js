@@ -5,26 +5,34 @@
 const Breaks = (() => {
   const UNITS = {ns: 1, us: 1e3, "µs": 1e3, ms: 1e6, s: 1e9, min: 60e9};
 
-  /** Return where to jump, or null where the text is no such place: `1.5s`, `200ms`; `1234`, `#1234` behind so many steps; `50%`. */
-  function jump(text, line) {
+  /** Return where to jump, {at} or {step}, or null where the text is no such place: `1.5s`, `200ms`; `1234`, `#1234` behind so many steps; `50%`. */
+  function jump(text, reel) {
     const typed = text.trim().toLowerCase();
     const time = typed.match(/^(\d+\.?\d*|\.\d+)\s*(ns|us|µs|ms|s|min)$/);
-    if (time) return line.atTime(Math.min(Number(time[1]) * UNITS[time[2]], 2 ** 53));
+    if (time) return {at: Math.min(Math.round(Number(time[1]) * UNITS[time[2]]), 2 ** 53)};
     const call = typed.match(/^#?(\d[\d,]*)$/);
-    if (call) return line.atCall(Number(call[1].replaceAll(",", "")) - line.film.base.position);
+    if (call) return {step: Number(call[1].replaceAll(",", ""))};
     const share = typed.match(/^(\d+\.?\d*)\s*%$/);
-    return share ? line.atTime(line.film.from + (line.last - line.film.from) * Math.min(100, Number(share[1])) / 100) : null;
+    const [first, last] = reel.whole;
+    return share ? {at: first + (last - first) * Math.min(100, Number(share[1])) / 100} : null;
   }
 
   /** Return a breakpoint of words that must all fit a step, or null where a word fits nothing in these runs. */
   function read(text, reels) {
     const words = text.split(/\s+/).filter(Boolean);
-    const tests = words.map((word) => {
-      const found = new Map(reels.map((reel) => [reel, test(word, reel)]));
-      return [...found.values()].some(Boolean) ? found : null;
-    });
-    if (!words.length || tests.includes(null)) return null;
-    return {text: words.join(" "), wants: (reel, shape) => tests.every((found) => found.get(reel)?.(shape) ?? false)};
+    if (!words.length || !words.every((word) => reels.some((reel) => means(word, reel)))) return null;
+    const tests = new WeakMap();  // by the steps that are there: of a long run other ones come
+    const testsOf = (reel) => {
+      if (!tests.has(reel.line)) tests.set(reel.line, words.map((word) => test(word, reel)));
+      return tests.get(reel.line);
+    };
+    return {text: words.join(" "), wants: (reel, shape) => testsOf(reel).every((fits) => fits !== null && fits(shape))};
+  }
+
+  /** Say whether a word may fit a step of a run, be it of another stretch. */
+  function means(word, reel) {
+    if (test(word, reel) !== null) return true;
+    return Boolean(reel.film.run) && (/:\d+$/.test(word) || reel.run.known.counts.some((one) => one.operation === word || one.outcome === word));
   }
 
   /** Return what says whether a shape fits a word in a run; null where nothing in the run does. */

@@ -10,9 +10,26 @@ const QUIET_S = 1.5;  // with quiet time skipped, nobody waits longer than this 
 /** A run on the deck: where it stands, and what of its log is folded. */
 class Reel {
   constructor(run, film) {
-    Object.assign(this, {run, film, line: new PlayLine(run, film), folded: true, turned: new Set()});
+    Object.assign(this, {folded: true, wanted: null});
+    this.load(run, film);
+  }
+
+  /** Take the steps of a run, or of another stretch of it, and stand at the beginning. */
+  load(run, film) {
+    Object.assign(this, {run, film, line: new PlayLine(run, film), turned: new Set()});
     this.play = new PlayState(this.line);
     this.head = this.line.atCall(0);
+  }
+
+  /** The moments between which the run can be played, by way of other stretches where it is long. */
+  get whole() { return this.film.run ?? [this.film.from, this.line.last]; }
+
+  /** Stand at a moment; one of another stretch is `wanted`, and somebody has to fetch it. */
+  seek(at) {
+    const [from, to] = this.whole;
+    const there = Math.min(Math.max(Math.round(at), from), to);
+    this.wanted = this.film.run && (there > this.film.to || (there < this.film.from)) ? there : null;
+    this.head = this.line.atTime(there);
   }
 
   get state() { return this.play.at(this.head); }
@@ -62,12 +79,12 @@ class Deck {
     for (const other of this.reels) {
       if (other === mine || this.mode === "alone") continue;
       if (this.mode === "clock") {
-        other.head = other.line.atTime(mine.head.at - mine.origin + other.origin);
+        other.seek(mine.head.at - mine.origin + other.origin);
         continue;
       }
       const passed = upperBound(mine.play.answers, mine.head.at);
       const same = passed ? other.play.answerAt.get(mine.play.answered[passed - 1]) : 0;
-      if (same !== undefined) other.head = other.line.atTime(same);
+      if (same !== undefined) other.seek(same);
     }
   }
 
@@ -95,10 +112,22 @@ class Deck {
     const {answers} = this.reel.play;
     const at = forwards ? upperBound(answers, this.reel.head.at) : lowerBound(answers, this.reel.head.at) - 1;
     if (forwards && at >= answers.length) return;
-    this.go(this.reel.line.atTime(at >= 0 ? answers[at] : 0));
+    this.seek(at >= 0 ? answers[at] : 0);
   }
 
-  toEnd(forwards) { this.go(this.reel.line.atCall(forwards ? this.reel.line.length : 0)); }
+  /** Go to a moment of the run. */
+  seek(at) {
+    this.reel.seek(at);
+    this.rest = 0;
+    this.follow();
+  }
+
+  /** Go to the end, or to the beginning. */
+  toEnd(forwards) {
+    const {reel} = this;
+    if (reel.film.run) this.seek(reel.whole[forwards ? 1 : 0]);
+    else this.go(reel.line.atCall(forwards ? reel.line.length : 0));
+  }
 
   /** Fold the current spin, or unfold it. */
   turnSpin() {
@@ -166,30 +195,34 @@ class Deck {
   }
 }
 
-/** The films of runs: read when they are first played. */
+/** The films of runs: read when they are first played; of a long run that is served, the stretch that somebody looks at. */
 const Films = (() => {
   const known = new Map();
 
-  async function film(run) {
+  async function take(run, asked) {
     const element = document.querySelector(`script.film[data-run="${run.index}"]`);
     if (!State.doc.served && !element) throw new Error(Words.say("play_too_many"));
-    const {head, columns} = State.doc.served ? await Remote.get(`film?run=${run.index}`) : await Unpack.unpack(Unpack.fromBase64(element.textContent));
-    return {...head, queueAt: columns.queue_at, queueBytes: columns.queue_bytes};
-  }
-
-  /** Return the run with every call of what it shows. */
-  async function whole(run) {
-    if (!State.doc.served || (run.complete && run.head.from <= run.from && run.head.to >= run.to)) return run;
-    const other = new Run(run.known, run.index, run.sources);
-    other.load(await Remote.get(`calls?run=${run.index}`));
-    return other;
+    const {head, columns} = State.doc.served ? await Remote.get(`film?run=${run.index}${asked}`) : await Unpack.unpack(Unpack.fromBase64(element.textContent));
+    const film = {...head, queueAt: columns.queue_at, queueBytes: columns.queue_bytes};
+    if (!State.doc.served) return [run, film];
+    // What is in view of the timeline changes as people look around: what is played has calls of its own.
+    const own = new Run(run.known, run.index, run.sources);
+    own.load(await Remote.get(`calls?run=${run.index}&from=${film.from}&to=${Math.max(film.from + 1, film.to)}`));
+    return [own, film];
   }
 
   /** Return a run ready to be played, as it was left. */
   async function reel(run) {
-    if (!known.has(run.index)) known.set(run.index, new Reel(await whole(run), await film(run)));
+    if (!known.has(run.index) || run.known.running) known.set(run.index, new Reel(...await take(run, "")));
     return known.get(run.index);
   }
 
-  return {reel};
+  /** Put another stretch onto a reel: the one with a moment or a step in it. @param asked: {at} or {step}. */
+  async function shift(reel, {at, step}) {
+    const asked = step === undefined ? `&at=${Math.max(0, Math.round(at))}` : `&step=${Math.max(0, Math.round(step))}`;
+    const found = await take(State.runs[reel.run.index], asked);
+    reel.load(...found);
+  }
+
+  return {reel, shift};
 })();

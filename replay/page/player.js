@@ -16,7 +16,7 @@ const Player = (() => {
   const SAYS_MS = 1500;  // while time goes on, a screen reader is told a sentence no more often than this
   const CALM_MS = 250;  // and where less motion is wanted, the picture changes no more often than this
   const listeners = [];
-  let deck = null, panes = [], veiled = false, drawing = false, marked = null, last = 0, drawn = 0, told = {at: 0, text: ""}, linking = null, opening = 0;
+  let deck = null, panes = [], veiled = false, drawing = false, marked = null, last = 0, drawn = 0, told = {at: 0, text: ""}, linking = null, opening = 0, settling = 0;
 
   const isOpen = () => !by("player").hidden;
 
@@ -56,7 +56,7 @@ const Player = (() => {
     if (mine !== opening) return;
     put(reels, found);
     if (byHand) {
-      if (State.selected) goToCall(State.selected);
+      if (State.selected) await goToCall(State.selected);
       history.pushState(null, "", hash());
     }
     by("player").focus({preventScroll: true});
@@ -73,21 +73,37 @@ const Player = (() => {
     by("play-runs").classList.toggle("several", panes.length > 1);
     by("play-note").textContent = "";
     marked = null;
-    const [line] = [deck.reel.line];
-    if (found.step !== undefined && Number.isInteger(Number(found.step))) deck.go(line.atCall(Number(found.step) - line.film.base.position));
-    else if (Number.isFinite(Number(found.at ?? NaN))) deck.go(line.atTime(Number(found.at)));
+    if (found.step !== undefined && Number.isInteger(Number(found.step))) toStep(Number(found.step)).catch(Main.fail);
+    else if (Number.isFinite(Number(found.at ?? NaN))) deck.seek(Number(found.at));
     else deck.follow();
+    settle().catch(Main.fail);
     relabel();
     Words.apply();
     PlayAsk.show();
     draw();
   }
 
-  /** Stand at the beginning of a call that was selected in the timeline. */
-  function goToCall(call) {
-    const {line} = deck.reel;
-    const position = line.calls.indexOf(call.index);
-    if (position >= 0 && call.run.index === deck.reel.run.index) deck.go(line.atCall(position + 1));
+  /** Stand behind so many steps of the run. */
+  async function toStep(number) {
+    const {reel} = deck;
+    const {film} = reel;
+    if (film.run && (number < film.base.position || number > film.base.position + reel.line.length)) {
+      busy(true);
+      await Films.shift(reel, {step: number}).finally(() => busy(false));
+      marked = null;
+    }
+    deck.go(reel.line.atCall(number - reel.film.base.position));
+    draw();
+  }
+
+  /** Stand behind a call that was selected in the timeline. */
+  async function goToCall(call) {
+    const {reel} = deck;
+    if (call.run.index !== reel.run.index) return;
+    deck.seek(call.ended);
+    await settle();
+    const position = reel.line.calls.indexOf(reel.run.find(call.id));
+    if (position >= 0) deck.go(reel.line.atCall(position + 1));
     draw();
   }
 
@@ -107,11 +123,11 @@ const Player = (() => {
 
   /** Go back to the timeline, to the call that was told. */
   function leave() {
-    const call = deck ? deck.reel.line.call(deck.reel.current() ?? 0) : null;
+    const call = deck?.reel.line.calls.length ? deck.reel.line.call(deck.reel.current() ?? 0) : null;
     const run = deck && State.runs[deck.reel.run.index];
     close();
     history.pushState(null, "", State.hash());
-    if (call && run.find(call.id) >= 0) State.select(run, run.find(call.id), true);
+    if (call?.id) Remote.ensure(run, call.id).then((index) => { if (index >= 0 && !isOpen()) State.select(run, index, true); }).catch(Main.fail);
     by("play").focus({preventScroll: true});
   }
 
@@ -153,7 +169,40 @@ const Player = (() => {
     by("play-note").textContent = "";
     action(deck);
     if (!free) hold(reel, head);
+    settle(free ? null : action, reel, head).catch(Main.fail);
     draw();
+  }
+
+  /** Fetch the stretches of long runs that are wanted, and go on over the border of one where an action stopped at it. */
+  async function settle(action = null, reel = deck.reel, head = reel.head) {
+    const mine = ++settling;
+    const {film, line} = reel;
+    const stuck = action && film.run && reel.wanted === null && reel.head.position === head.position && reel.head.at === head.at;
+    const on = stuck && head.position >= line.length && film.to < film.run[1], back = stuck && head.position === 0 && film.from > film.run[0];
+    if (!on && !back && deck.reels.every((one) => one.wanted === null)) return;
+    busy(true);
+    try {
+      if (on || back) {
+        await Films.shift(reel, on ? {at: film.to + 1} : {at: film.from});
+        if (back) reel.head = reel.line.atCall(reel.line.length);
+        if (mine === settling) action(deck);
+      }
+      for (const one of deck.reels) {
+        const at = one.wanted;
+        if (at === null || mine !== settling) continue;
+        await Films.shift(one, {at});
+        one.seek(at);
+      }
+    } finally {
+      busy(false);
+    }
+    marked = null;
+    draw();
+  }
+
+  function busy(is) {
+    by("player").toggleAttribute("aria-busy", is);
+    by("play-note").textContent = is ? Words.say("play_reading") : "";
   }
 
   /** Come to stand before the first step that the gate wants to ask about, if there is one between a head and where its run now is. */
@@ -177,14 +226,15 @@ const Player = (() => {
   }
 
   function seek(share) {
-    const {line, film} = deck.reel;
-    deck.go(line.atTime(film.from + share * (line.last - film.from)));
+    const [first, last] = deck.reel.whole;
+    deck.seek(first + share * (last - first));
+    settle().catch(Main.fail);
     draw();
   }
 
   /** Let time go, or hold it; at the end begin anew. */
   function toggle() {
-    if (!deck.playing && deck.reel.head.position >= deck.reel.line.length) deck.toEnd(false);
+    if (!deck.playing && deck.reel.head.position >= deck.reel.line.length && deck.reel.head.at >= deck.reel.whole[1]) move((one) => one.toEnd(false), true);
     deck.playing = !deck.playing;
     by("play-note").textContent = "";
     last = performance.now();
@@ -199,6 +249,13 @@ const Player = (() => {
     deck.advance(Math.min(1000, Math.max(0, now - last)) / 1000);
     last = now;
     hold(reel, head);
+    if (!deck.playing && deck.stoppedBy === null && reel.film.run && reel.head.position >= reel.line.length && reel.film.to < reel.film.run[1]) {
+      settle((one) => { one.playing = true; }, reel, reel.head).then(() => {
+        last = performance.now();
+        if (deck.playing) requestAnimationFrame(tick);
+      }).catch(Main.fail);
+      return;
+    }
     if (!deck.playing) {
       if (deck.stoppedBy !== null) PlayAsk.stopped();
       draw();
@@ -268,5 +325,5 @@ const Player = (() => {
     Main.help(Words.say("play_keys"), by("play-help"));
   }
 
-  return {start, open, close, leave, isOpen, deck: () => deck, move, go, toggle, skip, draw, help, veil, hash, activate, gate: null, listen: (heard) => listeners.push(heard)};
+  return {start, open, close, leave, isOpen, deck: () => deck, move, go, toggle, skip, draw, help, veil, hash, activate, toStep, seek, gate: null, listen: (heard) => listeners.push(heard)};
 })();

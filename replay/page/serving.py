@@ -16,13 +16,17 @@ from urllib.parse import parse_qs, urlsplit
 
 from ...errors import SockreelError
 from ...traces import Run, Trace, open_trace
+from ..reading import Reader
 from ..values import Window
+from .calls import pack_window
 from .cells import CALLS_AT_ONCE, pack_view
-from .document import pack_document, shown_runs
+from .document import Shown, pack_document, shown_runs
+from .film import pack_film
 from .html import page_parts
 from .packing import pack
 from .quizzed import pack_quiz
 from .search import find_calls, pack_call
+from .stretches import Stretches
 
 MOST_COLUMNS = 20_000
 _REMEMBERED = 64  # answers
@@ -49,6 +53,7 @@ class PageServer(ThreadingHTTPServer):
         # Python holds one lock while it computes: answers side by side would only all be late.
         self.turn = threading.Lock()
         self.known: dict[tuple[object, ...], bytes] = {}
+        self.stretches: tuple[object, Stretches] | None = None
         super().__init__(("127.0.0.1", port), _Answer)
 
     @property
@@ -89,18 +94,40 @@ class PageServer(ThreadingHTTPServer):
             return pack_document(shown_runs([(trace, run, None) for run in runs]), served=True)
         run = runs[int(asked.get("run", "0"))]
         if path == "/window":
-            window = Window(int(asked["from"]), int(asked["to"]))
             columns = min(MOST_COLUMNS, max(1, int(asked["columns"])))
-            if not 0 <= window.start_ns < window.end_ns < 2**62:
-                raise ValueError("from must lie before to")
-            return pack_view(trace, run, window, columns, payload=self.payload, most=CALLS_AT_ONCE)
+            return pack_view(trace, run, _window(asked), columns, payload=self.payload, most=CALLS_AT_ONCE)
         if path == "/quiz":
             return pack_quiz(shown_runs([(trace, run, None)])[0]) or pack({})
+        if path == "/film":
+            return self._film(asked, trace, run)
+        if path == "/calls":
+            return pack_window(trace, run, _window(asked), payload=self.payload)
         if path == "/call":
             return pack_call(trace, run, int(asked["id"]))
         if path == "/find":
             return find_calls(trace, run, asked, payload=self.payload)
         raise KeyError(path)
+
+    def _film(self, asked: Ask, trace: Trace, run: Run) -> bytes:
+        """Return what it takes to play a run; of a long one, the stretch around a moment, or a step."""
+        reader = Reader(trace, run)
+        if reader.extent.counted <= CALLS_AT_ONCE:
+            (shown,) = shown_runs([(trace, run, None)])
+            return pack_film(shown, payload=self.payload)
+        # Counting takes seconds: one run is remembered, the one that somebody looks at.
+        key = run.id, run.started_at, reader.end_ns
+        if self.stretches is None or self.stretches[0] != key:
+            self.stretches = key, Stretches(reader)
+        cut = self.stretches[1]
+        window, before = cut.with_step(int(asked["step"])) if "step" in asked else cut.around(int(asked.get("at", "0")))
+        return pack_film(Shown(trace, run, window, run.name), payload=self.payload, before=before)
+
+
+def _window(asked: Ask) -> Window:
+    window = Window(int(asked["from"]), int(asked["to"]))
+    if not 0 <= window.start_ns < window.end_ns < 2**62:
+        raise ValueError("from must lie before to")
+    return window
 
 
 _PACK = "application/octet-stream"

@@ -20,9 +20,9 @@ from ..language import Language
 from ..listing import Entry, shape_of_fold
 from ..queue import load_queues
 from ..reading import Reader
-from ..values import Exchange, Span
+from ..values import Exchange, Span, Window
 from .crowd import ClientState, Crowd
-from .timeline import Playhead, Timeline, load_timeline
+from .timeline import EVER, Playhead, Timeline, load_timeline
 
 
 class SocketState(NamedTuple):
@@ -117,14 +117,15 @@ class Play:
     Args:
         reader: its trace stays open as long as this is used.
         payloads: whether what calls moved may be shown.
+        window: only the calls that touch it are steps.
 
     `answers` are the moments (ns) at which exchanges ended, in order; `answered` whose they were: client and number.
     """
 
-    def __init__(self, reader: Reader, language: Language, payloads: bool = True) -> None:
+    def __init__(self, reader: Reader, language: Language, payloads: bool = True, window: Window = EVER) -> None:
         self.reader = reader
         self.payloads = payloads
-        self.line: Timeline = load_timeline(reader)
+        self.line: Timeline = load_timeline(reader, window)
         self.cast: Cast = load_cast(reader, language)
         self.exchanges = self.cast.exchanges
         self.crowd = Crowd(self.exchanges, reader.sockets)

@@ -209,14 +209,18 @@ class Timeline:
             self._least.append(values)
 
 
-def load_timeline(reader: Reader) -> Timeline:
-    """Read every call of a run, about two seconds for a million.
+EVER = Window(-(2**63), 2**63 - 1)
+"""All of a run."""
+
+
+def load_timeline(reader: Reader, window: Window = EVER) -> Timeline:
+    """Read every call of a run, or of a window of it, about two seconds for a million.
 
     Raises:
         TraceError: the trace is damaged.
     """
     try:
-        return _Builder(reader).build()
+        return _Builder(reader, window).build()
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(reader.trace, error) from error
 
@@ -224,8 +228,9 @@ def load_timeline(reader: Reader) -> Timeline:
 class _Builder:
     """A timeline while it is being read: first in the order of the tape, then by the end of each step."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, window: Window) -> None:
         self.reader = reader
+        self.window = window
         self.line = Timeline(reader.end_ns)
         self._numbers: dict[Signature, int] = {}
         self._received, self._sent = array("q"), array("q")
@@ -255,7 +260,8 @@ class _Builder:
     def _read_calls(self) -> None:
         line = self.line
         numbers: dict[tuple[int | None, ...], int] = {}
-        for id_, thread, socket, operation, outcome, site, started_ns, ended_ns, fruitless, received, sent in self.reader.steps():
+        for row in self.reader.steps(self.window):
+            id_, thread, socket, operation, outcome, site, started_ns, ended_ns, fruitless, received, sent = row
             key = (thread, socket, operation, outcome, site, fruitless)
             number = numbers.get(key)
             if number is None:
@@ -269,7 +275,7 @@ class _Builder:
 
     def _read_folds(self) -> None:
         line = self.line
-        for fold, operation_id, site_id in self.reader.folds_with_ids(Window(0, 2**63 - 1)):
+        for fold, operation_id, site_id in self.reader.folds_with_ids(self.window):
             line.folds.append(fold)
             self._received.append(0)
             self._sent.append(0)

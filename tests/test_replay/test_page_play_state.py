@@ -91,7 +91,7 @@ def address(opened: Trace, browser: Browser, tmp_path_factory: pytest.TempPathFa
     return _page(opened, tmp_path_factory.mktemp("page") / "t.html")
 
 
-def _as_the_page_says(state: State, base: int = 0) -> dict[str, Any]:
+def as_the_page_says(state: State) -> dict[str, Any]:
     """Return a state of the terminal's player with the page's keys."""
     return {
         "at": state.head.at_ns, "position": state.head.position, "calls": state.calls, "fruitless": state.fruitless,
@@ -121,7 +121,7 @@ def test_the_state_after_every_step_is_that_of_the_terminal(browser: Browser, op
         asked = [{"position": head.position, "at": head.at_ns} for head in heads]
         said = browser.run(f"Films.reel(State.runs[{number}]).then((reel) => {asked}.map((head) => reel.play.at(head)))")
         for head, one in zip(heads, said, strict=True):
-            assert one == _as_the_page_says(play.state(head)), (run.name, head)
+            assert one == as_the_page_says(play.state(head)), (run.name, head)
     assert browser.said == []
 
 
@@ -213,7 +213,7 @@ def test_a_part_of_a_run_begins_with_what_had_been(browser: Browser, lecture_fil
             said = browser.run(f"Films.reel(State.runs[{number}]).then((reel) => "
                                f"{moments}.map((at) => reel.play.at(reel.line.atTime(at))))")
             for at_ns, one in zip(moments, said, strict=True):
-                wanted = _as_the_page_says(play.state(play.line.at_time(at_ns)))
+                wanted = as_the_page_says(play.state(play.line.at_time(at_ns)))
                 wanted["open"] = [place - base for place in wanted["open"]]
                 for socket, other in zip(wanted["sockets"], one["sockets"], strict=True):
                     socket["last"] = None if socket["last"] is None or socket["last"] < base else socket["last"] - base

@@ -1,4 +1,4 @@
--- Every call of a run in the order of the tape, as much of it as a player needs to step: when, where, what it moved in which direction.
+-- Every call of a run that touches a window of time, in the order of the tape, as much of it as a player needs to step: when, where, what it moved in which direction.
 -- Bytes are those in the clear where TLS carries them; peeks (MSG_PEEK = 2) move nothing.
 SELECT CAST(c.id AS INTEGER) AS id, CAST(c.thread_id AS INTEGER) AS thread_id, CAST(c.socket_id AS INTEGER) AS socket_id,
   CAST(c.operation_id AS INTEGER) AS operation_id, CAST(c.outcome_id AS INTEGER) AS outcome_id, CAST(c.site_id AS INTEGER) AS site_id,
@@ -16,4 +16,5 @@ SELECT CAST(c.id AS INTEGER) AS id, CAST(c.thread_id AS INTEGER) AS thread_id, C
     WHEN (o.name LIKE 'send%' OR o.name LIKE 'write%' OR o.name = 'ring_send') AND c.parent_id IS NULL THEN CAST(c.result AS INTEGER)
     ELSE 0 END AS sent_bytes
 FROM calls c JOIN operations o ON o.id = c.operation_id LEFT JOIN wrapped_sockets w ON w.socket_id = c.socket_id
-WHERE c.run_id = :run ORDER BY c.id;
+WHERE c.run_id = :run AND c.started_ns < :end AND (c.duration_ns IS NULL OR c.started_ns + c.duration_ns > :start)
+ORDER BY c.id;
