@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from .. import __version__
@@ -29,6 +28,7 @@ from .clock import clock_pair
 from .draining.alive import has_ended
 from .draining.drain import SMALL_STEP_CALLS, STEP_CALLS, Drain
 from .draining.silent import Silent
+from .ending import Ending
 from .launching import launch
 from .launching.place import Place, Reserve, Room, make_place, reserve_of
 from .launching.place import RecordError as RecordError
@@ -43,7 +43,6 @@ _STEP_S = 0.02
 _SECOND_S, _GOODBYE_S = 1.0, 0.2
 _UNTOLD = ("workload", "existing", "by_socket", "sample_s", "keep_last_words")  # settings
 _HELLO_S = 5.0
-_PATIENCE_S = 2.0  # between SIGINT, SIGTERM and SIGKILL
 
 
 def record(command: launch.Command, settings: Settings, say: Callable[[str], None]) -> Result:
@@ -60,6 +59,11 @@ def record(command: launch.Command, settings: Settings, say: Callable[[str], Non
     Raises:
         SockreelError: it could not be begun.
     """
+    with launch.our_own_umask() as umask:
+        return _record(command, settings, say, umask)
+
+
+def _record(command: launch.Command, settings: Settings, say: Callable[[str], None], umask: int) -> Result:
     is_new = not settings.output.exists() or settings.existing == "replace"
     database = create_trace(settings.output, settings.existing)
     writer = RunWriter(settings.output, database)
@@ -71,6 +75,7 @@ def record(command: launch.Command, settings: Settings, say: Callable[[str], Non
         told = {"payload": str(settings.payload_bytes), "core": settings.core or "", "kernel_times": "yes" if settings.kernel_times else ""}
         place = make_place(settings.output, settings.tape, told)
         session = _Session(command, settings, writer, place, reserve, say)
+        session.umask = umask
         return session.run()
     except SockreelError:
         if is_new and (session is None or not session.launched):
@@ -102,6 +107,7 @@ class _Session:
         self.reserve = reserve
         self.room = Room(settings.output)
         self.say = say
+        self.umask = -1  # of the program; -1: ours
         self.launched = False
         self.finished = False
         self.full: tuple[float, str] | None = None  # when the trace took no more, and why
@@ -113,14 +119,10 @@ class _Session:
         self.program: subprocess.Popen[bytes]
         self.status: int | None = None  # of the program, as waitpid gives it
         self.rusage: Any = None
-        self.ended_by = ""
+        self.ending = Ending(self._signal, self._alive, say)
         self.complaints: list[str] = []
-        self.interrupts = 0
-        self.passed_on: list[int] = []
-        self.endings: list[tuple[float, int]] = []  # (when, signal) still to be sent to end the run
         self.described = False
         self.named: set[int] = set()
-        self.answered = 0  # interrupts
         self.exchanges: list[dict[str, Any]] = []  # still to be written
         self.learned: dict[str, Any] = {"folded_from_ns": 0} if settings.fold else {}  # told in runs.settings beside the options
 
@@ -149,13 +151,13 @@ class _Session:
         self.silent = Silent(self.drain.census, self.place.folders[0])
         self.sampler = Sampler(self.drain, self.writer, settings.sample_s)
         try:
-            with self._signals(), collecting.seldom(), stamping.awake(settings.kernel_times):
+            with self.ending.taking_signals(), collecting.seldom(), stamping.awake(settings.kernel_times):
                 self._clock()
                 self.writer.commit()  # before the program runs: whoever recovers it must find its tape
                 try:
                     self._begin_packets()
                     self.program = priority.at_our_first(
-                        lambda: launch.start(self.command, self.place.folders[0], settings.silent, settings.keep_last_words)
+                        lambda: launch.start(self.command, self.place.folders[0], settings.silent, settings.keep_last_words, self.umask)
                     )
                     self.launched = True
                     priority.give_way()
@@ -186,51 +188,6 @@ class _Session:
         if self.settings.workload is not None:
             told["workload"] = self.settings.workload.name
         return told | self.learned | self.place.told()
-
-    # Signals.
-
-    @contextlib.contextmanager
-    def _signals(self) -> Any:
-        """Take Ctrl-C and SIGTERM ourselves; what the caller ignored stays ignored, for us and the program."""
-        before = {}
-        for number, handler in ((signal.SIGINT, self._interrupted), (signal.SIGTERM, self._terminated), (signal.SIGHUP, self._terminated)):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                before[number] = signal.signal(number, handler)
-        try:
-            yield
-        finally:
-            for number, old in before.items():
-                signal.signal(number, old)
-
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        # The terminal has sent the same Ctrl-C to the program, being in our process group.
-        self.interrupts += 1
-
-    def _terminated(self, number: int, frame: FrameType | None) -> None:
-        self.passed_on.append(number)
-
-    def _answer_signals(self, said: int) -> int:
-        """Do what signals that came since the last time ask for.
-
-        Args:
-            said: how many interrupts were answered.
-
-        Returns:
-            How many are answered now.
-        """
-        while self.passed_on:
-            self.ended_by = self.ended_by or "terminated"
-            self._signal(self.passed_on.pop(0))
-        interrupts = self.interrupts  # one that comes while this one is answered is answered next time
-        if interrupts > said:
-            self.ended_by = self.ended_by or "interrupt"
-            if interrupts == 1:
-                self.endings = []
-                if self._alive():
-                    self.say("waiting for the program to end; Ctrl-C again sends SIGTERM, a third time SIGKILL")
-            else:
-                self._signal(signal.SIGTERM if interrupts == 2 else signal.SIGKILL)
-        return interrupts
 
     def _signal(self, number: int) -> None:
         """Send a signal to every recorded process that still runs."""
@@ -277,7 +234,7 @@ class _Session:
         if not behind:
             self.drain.unseen.look_when_due()
         self._crowd_step()
-        self.answered = self._answer_signals(self.answered)
+        self.ending.answer_signals()
         self._limits(time.monotonic(), self.deadline)
         if not alive and not behind and not self._alive() and not self.silent.look():
             return True
@@ -357,13 +314,12 @@ class _Session:
         self.program.returncode = self.status
 
     def _limits(self, now: float, deadline: float | None) -> None:
-        if not self.endings and not self.ended_by:
+        if not self.ending.is_under_way:
             if deadline is not None and now >= deadline:
-                self._end("for", now)
+                self.ending.begin("for", now)
             elif self.settings.max_calls is not None and self.drain.calls.recorded >= self.settings.max_calls:
-                self._end("max_calls", now)
-        while self.endings and now >= self.endings[0][0]:
-            self._signal(self.endings.pop(0)[1])
+                self.ending.begin("max_calls", now)
+        self.ending.send_due(now)
 
     def _fold_when_large(self) -> None:
         """From the size asked for on, count the calls of long spins instead of keeping each."""
@@ -377,11 +333,6 @@ class _Session:
             f"the trace reached {size} (--max-size) after {at_ns / 1e9:.1f} s: from then on long spins are counted, not kept"
         )
 
-    def _end(self, why: str, now: float) -> None:
-        """Begin to end the run: SIGINT, after a while SIGTERM, after a while SIGKILL."""
-        self.ended_by = why
-        self.endings = [(now, signal.SIGINT), (now + _PATIENCE_S, signal.SIGTERM), (now + 2 * _PATIENCE_S, signal.SIGKILL)]
-
     def _crowd_step(self) -> None:
         crowd = self.crowd
         if crowd is None:
@@ -390,14 +341,14 @@ class _Session:
             self.crowd_called = True
             crowd.connect(*self.drain.notes.listening[0])
         self._take_exchanges(crowd)
-        if (crowd.finished or crowd.over) and not self.ended_by:
+        if (crowd.finished or crowd.over) and not self.ending.by:
             now = time.monotonic()
             self.crowd_left = self.crowd_left or now
             if not crowd.server_first and now < self.crowd_left + _GOODBYE_S:
                 return  # the server is to see the last of them leave
             if crowd.error:
                 self.complaints.append(f"the workload failed: {crowd.error}")
-            self._end("workload", now)
+            self.ending.begin("workload", now)
 
     def _take_exchanges(self, crowd: Crowd) -> None:
         for exchange in crowd.poll():
@@ -438,7 +389,7 @@ class _Session:
         self._finish_full()
         status = self.status if self.status is not None else 0
         shown = 128 - status if status < 0 else status
-        ended_by = self.ended_by or ("signal" if status < 0 else "exit")
+        ended_by = self.ending.by or ("signal" if status < 0 else "exit")
         if self.crowd is not None:
             self.crowd.stop()
         try:
@@ -467,9 +418,9 @@ class _Session:
             self.complaints += self.packets.finish(run_ns)
         if self.rusage is not None:
             self.sampler.close(self.program.pid, self.rusage)
-        for process in self.drain.census.ended:
-            if process.pid == self.program.pid:
-                self.writer.update("processes", process.id, exit_status=shown)
+        main = [process for process in self.drain.census.all if process.pid == self.program.pid]
+        for process in main[-1:]:  # the others became it, by exec
+            self.writer.update("processes", process.id, exit_status=shown)
         self.learned |= launch.last_words(self.place.folders[0])
         settings = json_text(self._settings())
         self.writer.update_run(duration_ns=run_ns, exit_status=shown, ended_by=ended_by, settings=settings)

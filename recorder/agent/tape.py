@@ -15,7 +15,7 @@ import time
 from . import layout
 
 _open, _close, _link, _rename, _unlink, _write, _stat = os.open, os.close, os.link, os.rename, os.unlink, os.write, os.stat
-_reserve = os.posix_fallocate
+_reserve, _chmod = os.posix_fallocate, os.fchmod
 _getpid, _getppid = os.getpid, os.getppid
 _ident = _thread.get_ident
 _monotonic_ns, _time_ns = time.monotonic_ns, time.time_ns
@@ -196,6 +196,7 @@ class Tape:
         descriptor = _open(private, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             try:
+                _chmod(descriptor, 0o600)  # whatever the program's umask takes away
                 _reserve(descriptor, 0, size)
                 if content:
                     _write(descriptor, content)

@@ -50,8 +50,8 @@ class Census:
 
     @property
     def all(self) -> list[Process]:
-        """Everybody who left a tape."""
-        return [*self.alive, *self.ended]
+        """Everybody who left a tape, in the order in which they were found."""
+        return sorted([*self.alive, *self.ended], key=lambda process: process.id)
 
     def find(self, end_before: Callable[[Process, int], None]) -> list[Process]:
         """Look for processes that have announced themselves since the last time.

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,7 +170,18 @@ def _as_activated(arguments: Sequence[str]) -> list[str]:
     return ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *arguments]
 
 
-def start(command: Command, tape: Path, silent: bool = False, aside: bool = False) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def our_own_umask() -> Iterator[int]:
+    """See to it that files we make are ours to open again, and yield the mask that the program is to have; -1: that of ours."""
+    mask = os.umask(0o077)
+    os.umask(mask & ~0o700)
+    try:
+        yield mask if mask & 0o700 else -1
+    finally:
+        os.umask(mask)
+
+
+def start(command: Command, tape: Path, silent: bool = False, aside: bool = False, umask: int = -1) -> subprocess.Popen[bytes]:
     """Start the program with our standard streams, in our process group.
 
     Args:
@@ -178,6 +189,7 @@ def start(command: Command, tape: Path, silent: bool = False, aside: bool = Fals
         tape: the tape directory.
         silent: its standard output goes nowhere, and it has nothing to read.
         aside: its standard error goes into a file of the tape directory, for `last_words`.
+        umask: to have; -1: ours.
 
     Raises:
         LaunchError: it cannot be executed.
@@ -188,7 +200,7 @@ def start(command: Command, tape: Path, silent: bool = False, aside: bool = Fals
         env = environment(tape, os.environb)
         arguments = (*command.under, *_as_activated(command.arguments))
         with open(tape / _ASIDE, "wb") if aside else contextlib.nullcontext() as errors:
-            return subprocess.Popen(arguments, env=env, close_fds=False, stdin=nowhere, stdout=nowhere, stderr=errors)
+            return subprocess.Popen(arguments, env=env, close_fds=False, stdin=nowhere, stdout=nowhere, stderr=errors, umask=umask)
     except FileNotFoundError as error:
         if shutil.which(command.arguments[0]):
             message = f"{command.arguments[0]} cannot be executed: the interpreter in its first line does not exist"

@@ -260,3 +260,21 @@ def test_whatever_a_forked_child_does_first_all_of_it_is_told(record: Recorder, 
     """))  # fmt: skip
     assert [(row["role"], row["outcome"]) for row in done.calls(operation="send")] == [("pair", "ok")]
     assert len(done.rows("SELECT * FROM processes WHERE recorded")) == 2
+
+
+def test_each_program_that_takes_the_place_of_another_is_a_child_of_the_one_before(record: Recorder) -> None:
+    done = record(record.script("""
+        import os, socket, sys
+        a, b = socket.socketpair()
+        a.send(b"x")
+        generation = int(sys.argv[1])
+        if generation < 3:
+            os.execv(sys.executable, [sys.executable, __file__, str(generation + 1)])
+        sys.exit(5)
+    """), "0")  # fmt: skip
+    rows = done.rows("SELECT id, parent_id, started_by, exit_status FROM processes ORDER BY id")
+    assert [row["started_by"] for row in rows] == ["main", "exec", "exec", "exec"]
+    assert [row["parent_id"] for row in rows] == [None, *(row["id"] for row in rows[:-1])]
+    assert [row["exit_status"] for row in rows] == [None, None, None, 5]
+    closed = done.rows("SELECT closed_by, count(*) AS n FROM sockets GROUP BY 1 ORDER BY 1")
+    assert {row["closed_by"]: row["n"] for row in closed}["exec"] >= 3

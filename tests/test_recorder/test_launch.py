@@ -291,3 +291,26 @@ def test_a_name_that_drives_terminals_is_said_in_escapes(record: Recorder) -> No
     done = record(record.script("import socket; a, b = socket.socketpair(); a.send(b'x')", "two\nlines \x1b[2Jé.py"))
     assert done.lines[0].endswith(r"two\x0alines \x1b[2Jé.py")
     assert done.status == 0
+
+
+@pytest.mark.parametrize("ours", [0o777, 0o277])
+def test_a_umask_that_forbids_us_our_own_files_does_not_keep_us_from_them(record: Recorder, ours: int) -> None:
+    text = """
+        import os, socket
+        print(oct(os.umask(0o777)))
+        a, b = socket.socketpair()
+        if not os.fork():
+            a.send(b"from the child")
+            os._exit(0)
+        os.wait()
+        print(b.recv(100))
+    """
+    script = record.script(text)
+    before = os.umask(ours)
+    try:
+        done = record(script)
+    finally:
+        os.umask(before)
+    assert done.out == f"{oct(ours)}\nb'from the child'\n"
+    assert [row["payload"] for row in done.calls(operation="send")] == [b"from the child"]
+    assert done.path.stat().st_mode & 0o777 == 0o600
