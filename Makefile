@@ -18,7 +18,7 @@ STALE := $(shell test -x $(BIN)/python || echo stale)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab claims test quick bench judge judge-frameworks lint samples docs clean stale system-tools
+.PHONY: help lab claims test quick bench judge judge-frameworks lint samples pictures docs clean stale system-tools
 
 help: ## say what there is to make
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
@@ -56,6 +56,9 @@ judge-frameworks: $(TOOLS) system-tools ## run real servers and clients bare and
 
 samples: $(RUNTIME) ## record the traces of traces/samples anew: as root, or where namespaces are allowed (ARGS="blocking io_uring-reset")
 	@$(BIN)/python tools/samples.py $(ARGS)
+
+pictures: $(RUNTIME) ## draw the pictures of README and docs/ anew, from the samples
+	@$(BIN)/python tools/pictures.py $(ARGS)
 
 docs: $(RUNTIME) ## write docs/trace-format.md anew from traces/schema.sql
 	@$(BIN)/python tools/trace_format.py
