@@ -1,4 +1,4 @@
-# `make lab` shows what sockreel is about, `make test` checks all of it. Both need Python 3.10 or
+# `make play` shows what sockreel is about, `make lab` records it, `make test` checks all of it. All need Python 3.10 or
 # newer, make and a package index, and keep what they install in .venv/ of this folder.
 
 PYTHON ?= python3
@@ -18,12 +18,15 @@ STALE := $(shell test -x $(BIN)/python || echo stale)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab claims test quick bench judge judge-frameworks lint samples pictures docs clean stale system-tools
+.PHONY: help play lab claims test quick bench judge judge-frameworks lint samples pictures docs clean stale system-tools
 
 help: ## say what there is to make
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1@\2/p' Makefile | awk -F@ '{ printf "%-12s %s\n", $$1, $$2 }'
+
+play: $(RUNTIME) ## step through a blocking and a nonblocking server side by side (ARGS="--sample select --sample epoll_edge")
+	@$(BIN)/sockreel play $(or $(ARGS),--sample blocking --sample nonblocking)
 
 lab: $(RUNTIME) ## run the I/O models under the same clients and compare them (ARGS="--workload burst")
 	@$(BIN)/sockreel lab $(ARGS)
@@ -57,8 +60,9 @@ judge-frameworks: $(TOOLS) system-tools ## run real servers and clients bare and
 samples: $(RUNTIME) ## record the traces of traces/samples anew: as root, or where namespaces are allowed (ARGS="blocking io_uring-reset")
 	@$(BIN)/python tools/samples.py $(ARGS)
 
-pictures: $(RUNTIME) ## draw the pictures of README and docs/ anew, from the samples
+pictures: $(RUNTIME) ## draw the pictures of README and docs/ anew from the samples, and what the lesson quotes
 	@$(BIN)/python tools/pictures.py $(ARGS)
+	@$(BIN)/python tools/excerpts.py $(ARGS)
 
 docs: $(RUNTIME) ## write docs/trace-format.md anew from traces/schema.sql
 	@$(BIN)/python tools/trace_format.py
