@@ -113,6 +113,21 @@ def look_options(function: Function) -> Function:
     return click.option("--width", type=click.IntRange(40, 1_000), help="Columns to draw in (default: those of the terminal).")(function)
 
 
+def lang_option(function: Function) -> Function:
+    """Add --lang, in which the command then speaks: English or Chinese; names of operations and outcomes are never translated."""
+    from functools import wraps
+
+    @click.option("--lang", "code", type=click.Choice(["en", "zh"]), help="The language: English or Chinese (default: that of the locale).")
+    @wraps(function)
+    def spoken(*arguments: Any, code: str | None, **named: Any) -> Any:
+        from ..replay.language import speaking, usual_language
+
+        with speaking(code or usual_language()):
+            return function(*arguments, **named)
+
+    return spoken  # type: ignore[return-value]
+
+
 @contextmanager
 def opened_run(reference: str) -> Iterator[tuple[Trace, Run]]:
     """Open the trace that a reference names and find the run; closes the trace.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import LookCommand, look_options, opened_run, put, put_json, screen_look
+from ._options import LookCommand, lang_option, look_options, opened_run, put, put_json, screen_look
 
 if TYPE_CHECKING:
     from ..replay.diagnosis import Diagnosis
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @click.command("explain", cls=LookCommand)
 @click.argument("reference", metavar="FILE[#RUN]", required=False)
 @look_options
+@lang_option
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules, and what each looks for.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object: model, findings with their calls, what was looked at.")
 def command(reference: str | None, width: int | None, list_rules: bool, as_json: bool) -> None:
@@ -28,6 +29,7 @@ def command(reference: str | None, width: int | None, list_rules: bool, as_json:
       sockreel explain lecture.db#nonblocking
       sockreel explain lab.db --json
       sockreel explain --rules
+      sockreel explain lab.db#nonblocking --lang zh
     """
     from ..replay.diagnosis import diagnose
     from ..replay.terminal_diagnosis import render_diagnosis, render_rules

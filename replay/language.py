@@ -8,7 +8,9 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
@@ -37,6 +39,38 @@ class Language:
         """Return a message about `n` things; {n} is the number with thousands set apart."""
         chosen = self.messages.get(one) or (one if n == 1 else many)
         return chosen.format(n=f"{n:,}", **values)
+
+
+_SPOKEN: ContextVar[Language] = ContextVar("sockreel_spoken", default=Language(ENGLISH))  # noqa: B039 - frozen
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Let `say` and `count` speak a language, as gettext does: what words a page is made of is no part of its drawing.
+
+    Raises:
+        KeyError: there is none of that code.
+    """
+    before = _SPOKEN.set(language(code))
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(before)
+
+
+def message(text: str) -> str:
+    """Mark a text as one that catalogues hold, and return it as it is."""
+    return text
+
+
+def say(message: str, **values: object) -> str:
+    """Return a message in the language that is spoken now, its {places} filled."""
+    return _SPOKEN.get().say(message, **values)
+
+
+def count(one: str, many: str, n: int, **values: object) -> str:
+    """Return a message about `n` things in the language that is spoken now."""
+    return _SPOKEN.get().count(one, many, n, **values)
 
 
 @lru_cache(maxsize=8)

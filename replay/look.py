@@ -13,6 +13,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from .language import wrapped
+
 Piece = tuple[str, str]
 """A text without control characters, and its rich style ("" is none)."""
 
@@ -93,6 +95,10 @@ class Page:
     def wrapped(self, text: str, indent: int = 0, state: str = "", first: int = 0) -> None:
         """Add a text over as many lines as it takes, words kept whole; the first line is indented by `first`."""
         limit = max(20, self.look.width)
+        if cell_len(text) > len(text):  # wide characters: Chinese has no blanks to break at
+            for number, line in enumerate(wrapped(text, limit - max(indent, first))):
+                self.line((" " * (indent if number else first), ""), (line, styled(state)))
+            return
         lines: list[str] = []
         current = ""
         for word in _cut_words(text.split(" "), limit - indent):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from .arguments import argument_words, errno_name, signal_name
 from .cast import Cast
 from .language import Language
+from .language import message as message
 from .listing import Entry
 from .values import Delivery, Span
 from .words import brief, duration, visible_bytes
@@ -206,11 +207,6 @@ def _plain(message: str) -> Teller:
 def _failed(call: Span, called: str, language: Language) -> str:
     what = errno_name(call.errno) if call.errno else brief(call.outcome or "?")
     return language.say("{call} failed after {time}: {error}", call=called, time=duration(call.duration_ns), error=what)
-
-
-def message(text: str) -> str:
-    """Mark a text as one that catalogues hold, and return it as it is."""
-    return text
 
 
 _WATCHING = {

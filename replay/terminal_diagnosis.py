@@ -5,8 +5,11 @@ Owns that page. Draws a diagnosis, reads nothing.
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from .diagnosis import RULES, Diagnosis, Finding
 from .diagnosis.rules import looks_for
+from .language import count, say
 from .look import Look, Page, styled
 from .words import brief, counted, duration, model_words, visible
 
@@ -26,12 +29,12 @@ def render_diagnosis(found: Diagnosis, name: str, look: Look, source: str | None
     page = Page(look)
     page.line((visible(name), styled("title")), (f"  {visible(source)}" if source else "", styled("quiet")))
     if found.model is None:
-        page.line("No socket call was recorded: there is nothing to say.")
+        page.line(say("No socket call was recorded: there is nothing to say."))
         _unseen(page, found)
         return page.text()
     if found.model.model != "unknown":
-        page.wrapped(f"Model: {model_words(found.model)}.", indent=2)
-        page.wrapped(f"Proved by {_calls(found.model.proof[:6])}.", indent=2)
+        page.wrapped(say("Model: {model}.", model=model_words(found.model)), indent=2)
+        page.wrapped(say("Proved by {calls}.", calls=_calls(found.model.proof[:6])), indent=2)
     for finding in found.findings:
         page.line("")
         _finding(page, finding)
@@ -39,41 +42,41 @@ def render_diagnosis(found: Diagnosis, name: str, look: Look, source: str | None
     page.line("")
     names = ", ".join(name for name, _ in found.looked_at)
     if not found.connections and not found.findings:
-        page.wrapped("No connection is in this trace: there is nothing to judge.", indent=2, state="title")
+        page.wrapped(say("No connection is in this trace: there is nothing to judge."), indent=2, state="title")
         return page.text()
     if found.findings:
-        page.wrapped(f"{counted(len(found.findings), 'finding')}. Looked at: {names}.", indent=2)
+        page.wrapped(say("{findings}. Looked at: {names}.", findings=counted(len(found.findings), "finding"), names=names), indent=2)
     else:
-        page.wrapped(f"A clean bill: nothing was found. Looked at: {names}.", indent=2, state="title")
+        page.wrapped(say("A clean bill: nothing was found. Looked at: {names}.", names=names), indent=2, state="title")
     for rule, why in found.untold:
-        page.wrapped(f"Not looked at: {rule}, since {why}.", indent=2)
+        page.wrapped(say("Not looked at: {rule}, since {why}.", rule=rule, why=why), indent=2)
     return page.text()
 
 
 def _unseen(page: Page, found: Diagnosis) -> None:
     for spot in found.unseen:
-        page.wrapped(f"Not seen: {visible(spot)}", indent=2, state="fruitless")
+        page.wrapped(say("Not seen: {spot}", spot=visible(spot)), indent=2, state="fruitless")
 
 
 def _finding(page: Page, finding: Finding) -> None:
     cost = ""
     if finding.cost_ns:
-        cost = f"  {duration(finding.cost_ns)} {'of CPU' if finding.cost == 'cpu' else 'of waiting'}"
+        cost = "  " + say("{time} of CPU" if finding.cost == "cpu" else "{time} of waiting", time=duration(finding.cost_ns))
     sign = (_SIGNS[finding.severity] + " ", styled(_STATES[finding.severity]))
     page.line(sign, (finding.title, styled("title")), (cost, styled("quiet")))
     page.wrapped(finding.seen, indent=3, first=3)
     if finding.site is not None:
         code = f"  {brief(finding.site.code, 60)}" if finding.site.code else ""
         page.line("   ", (f"{visible(finding.site.short)}{code}", styled("quiet")))
-    page.wrapped(f"Why: {finding.why}", indent=8, first=3)
-    page.wrapped(f"Do:  {finding.advice}", indent=8, first=3)
+    page.wrapped(say("Why: {why}", why=finding.why), indent=3 + cell_len(say("Why: {why}", why="")), first=3)
+    page.wrapped(say("Do:  {advice}", advice=finding.advice), indent=3 + cell_len(say("Do:  {advice}", advice="")), first=3)
     if finding.calls:
-        page.wrapped(f"Proof: {_calls(finding.calls[:6])}.", indent=3, first=3)
+        page.wrapped(say("Proof: {calls}.", calls=_calls(finding.calls[:6])), indent=3, first=3)
 
 
 def _calls(ids: tuple[int, ...]) -> str:
     shown = list(dict.fromkeys(ids))
-    return f"{'call' if len(shown) == 1 else 'calls'} {', '.join(map(str, shown))}"
+    return count("call {ids}", "calls {ids}", len(shown), ids=", ".join(map(str, shown)))
 
 
 def render_rules(look: Look) -> str:

@@ -6,6 +6,7 @@ Owns units, the wording of a call, and making hostile text visible. Knows values
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from codecs import getincrementaldecoder as incremental
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from datetime import datetime, timezone
 from rich.cells import cell_len, set_cell_size
 
 from .arguments import argument_words, errno_name, signal_name
+from .language import count as plural
+from .language import message, say
 from .naming import RunModel
 from .values import MOVING, Delivery, Facts, Span, Spin
 
@@ -117,7 +120,7 @@ def percent(share: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: 1 call, 12,345 calls."""
     ending = "es" if noun.endswith(("s", "ch", "sh", "x")) else "s"
-    return f"{count:,} {noun}{'' if count == 1 else ending}"
+    return plural(f"{{n}} {noun}", f"{{n}} {noun}{ending}", count)
 
 
 def short_count(count: int) -> str:
@@ -244,5 +247,29 @@ def ending(facts: Facts) -> str:
 
 def model_words(model: RunModel) -> str:
     """Return the model of a run, how its listener waited, and both names that textbooks use."""
-    listener = f", behind a listener that is {visible(model.listener)}" if model.listener else ""
-    return f"{visible(model.name)}{listener}; POSIX calls it {model.posix}, others {model.popular}"
+    listener = say(", behind a listener that is {model}", model=_model_name(model.listener)) if model.listener else ""
+    return say("{model}{listener}; POSIX calls it {posix}, others {popular}", model=_model_name(model.name), listener=listener,
+               posix=say(model.posix), popular=say(model.popular))
+
+
+MODEL_PARTS = tuple(map(message, (
+    "blocking", "nonblocking", "multiplexing", "signal-driven", "asynchronous", "synchronous", "synchronous blocking",
+    "synchronous nonblocking", "asynchronous blocking", "asynchronous nonblocking", "polling", "polling with sleeps", "never had to wait",
+    "with a timeout", "blocking calls", "level-triggered", "edge-triggered", "one-shot", "one connection at a time",
+    "one connection at a time in each of {n} processes", "one connection at a time in each of {n} threads", "a process per connection",
+    "a thread per connection", "one worker for the connections", "{n} processes shared by the connections",
+    "{n} threads shared by the connections")))
+"""What names of models are made of (naming.py); select, poll, epoll, asyncio, io_uring and SIGIO are said in any language."""
+
+
+def _model_name(name: str) -> str:
+    """Return `blocking (with a timeout, one connection at a time)` in the language that is spoken."""
+    model, opened, variant = visible(name).partition(" (")
+    if not opened:
+        return say(model)
+    return say("{model} ({variant})", model=say(model), variant=say(", ").join(map(_model_part, variant.removesuffix(")").split(", "))))
+
+
+def _model_part(part: str) -> str:
+    number = re.search(r"\d+", part)
+    return say(part[:number.start()] + "{n}" + part[number.end():], n=number.group()) if number else say(part)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from ..language import count, say
 from ..naming import Use
 from ..values import Span
 from ..waits import Wait
@@ -35,17 +36,19 @@ def half_blocking(material: Material) -> Iterator[Finding]:
     blocked_ns = sum(use.blocked_ns for use in held)
     worst = max(held, key=lambda use: use.blocked_ns)
     polls = material.calls_of("accept", "would_block")
-    empty = f"accept came back empty-handed {counted(polls, 'time')}" if polls else "accept could not wait"
+    empty = say("accept came back empty-handed {times}", times=counted(polls, "time")) if polls else say("accept could not wait")
     sockets = len({use.socket_id for use in held})
-    stood = (f"{duration(blocked_ns)} passed in receives and sends that stood still, most of it in {worst.operation} on "
-             f"{material.socket_name(worst.socket_id)}" if blocked_ns else "no call on one has stood still for 8 ms yet, but each can")
+    stood = say("{time} passed in receives and sends that stood still, most of it in {operation} on {where}", time=duration(blocked_ns),
+                operation=worst.operation, where=material.socket_name(worst.socket_id)) if blocked_ns else say(
+                "no call on one has stood still for 8 ms yet, but each can")
     yield Finding(
-        "half-blocking", "Nonblocking listener, blocking connections",
-        f"The listener is nonblocking ({empty}), but {counted(sockets, 'accepted connection')} can block: {stood}.",
-        "On Linux accept() does not pass O_NONBLOCK on to the socket it returns (on BSD and macOS it does). One client that "
-        "stays silent stops the whole loop, and with it everybody else.",
-        "Call setblocking(False) on every accepted socket, or wait for it with select, poll or epoll before each recv. See "
-        "accept(2), NOTES.",
+        "half-blocking", say("Nonblocking listener, blocking connections"),
+        say("The listener is nonblocking ({empty}), but {connections} can block: {stood}.", empty=empty,
+            connections=counted(sockets, "accepted connection"), stood=stood),
+        say("On Linux accept() does not pass O_NONBLOCK on to the socket it returns (on BSD and macOS it does). One client that "
+            "stays silent stops the whole loop, and with it everybody else."),
+        say("Call setblocking(False) on every accepted socket, or wait for it with select, poll or epoll before each recv. See "
+            "accept(2), NOTES."),
         "serious", "waiting", blocked_ns, (worst.call_id, polled[0].call_id, *(use.call_id for use in held[:3])),
         material.site_of(worst.call_id))
 
@@ -68,25 +71,29 @@ def held_up(material: Material) -> Iterator[Finding]:
     told = []
     for (how, operation, _), waits in causes[:3]:
         worst = waits[0]
-        on = f" on {brief(worst.socket_name)}" if worst.socket_name else ""
-        culprit = f" of {brief(worst.culprit)}" if worst.culprit and brief(worst.culprit) not in on else ""
-        doing = f"blocked in {operation}" if how == "blocked" else f"busy after {operation or 'a call'}"
-        what = f"while the server was {doing}{on}{culprit}"
+        name, culprit = brief(worst.socket_name or ""), brief(worst.culprit or "")
+        on = say(" on {where}", where=name) if name else ""
+        of = say(" of {client}", client=culprit) if culprit and culprit not in name else ""
+        doing = say("blocked in {call}", call=f"{operation}{on}{of}") if how == "blocked" else say(
+            "busy after {call}", call=f"{operation or say('a call')}{on}{of}")
         clients = ", ".join(dict.fromkeys(brief(wait.client) for wait in waits[:3]))
-        several = f" ({counted(len(waits), 'request')}), the longest" if len(waits) > 1 else ""
-        told.append(f"{what}, {clients}{' and others' if len(waits) > 3 else ''} waited{several} {duration(worst.held_ns)}")
+        clients += say(" and others") if len(waits) > 3 else ""
+        several = say(" ({requests}), the longest", requests=counted(len(waits), "request")) if len(waits) > 1 else ""
+        told.append(say("while the server was {doing}, {clients} waited{several} {time}", doing=doing, clients=clients, several=several,
+                        time=duration(worst.held_ns)))
     held_ns = sum(wait.held_ns for wait in waits_told)
     worst = waits_told[0]
     proof = [call.call_id for call in material.story.calls if _is_cause(call, worst)][:3]
     busy = causes[0][0][0] == "busy"
     yield Finding(
-        "held-up", "Ready clients kept waiting for somebody else",
-        f"{counted(len(waits_told), 'request')} {'was' if len(waits_told) == 1 else 'were'} ready and had to wait, "
-        f"{duration(held_ns)} in all: {'; '.join(told)}.",
-        "A thread serves one call at a time. Whoever else is ready waits until that call returns or that work is done."
-        if not busy else "A thread that computes or sleeps between its socket calls serves nobody meanwhile.",
-        "Do not wait for a single connection: wait for all of them (selectors, asyncio), or give each a thread; move long work to a worker."
-        if not busy else "Move long work out of the loop: a thread pool, a process, asyncio.to_thread.",
+        "held-up", say("Ready clients kept waiting for somebody else"),
+        count("{n} request was ready and had to wait, {time} in all: {told}.",
+              "{n} requests were ready and had to wait, {time} in all: {told}.", len(waits_told), time=duration(held_ns),
+              told=say("; ").join(told)),
+        say("A thread serves one call at a time. Whoever else is ready waits until that call returns or that work is done."
+            if not busy else "A thread that computes or sleeps between its socket calls serves nobody meanwhile."),
+        say("Do not wait for a single connection: wait for all of them (selectors, asyncio), or give each a thread; move long work to a "
+            "worker." if not busy else "Move long work out of the loop: a thread pool, a process, asyncio.to_thread."),
         "serious" if held_ns >= 100_000_000 else "notable", "waiting", held_ns, tuple(proof), worst.site)
 
 
@@ -111,13 +118,13 @@ def accept_starved(material: Material) -> Iterator[Finding]:
     total_ns = sum(wait_ns for wait_ns, *_ in late)
     proof = [call.call_id for call in material.story.calls if call.operation == "accept" and call.result == late[0][2]]
     yield Finding(
-        "accept-starved", "Connections left in the backlog",
-        f"{counted(len(late), 'client')} had connected and waited to be accepted, {brief(late[0][1])} for {duration(late[0][0])}.",
-        "The kernel completes a connection without the program and keeps it in the listener's queue (listen's backlog); its client "
-        "believes "
-        "that it is being served. Once the queue is full, further clients are not answered at all.",
-        "Accept as soon as the listener is readable, in a loop until it would block, and keep long work out of the accepting "
-        "thread. See listen(2).",
+        "accept-starved", say("Connections left in the backlog"),
+        say("{clients} had connected and waited to be accepted, {client} for {time}.", clients=counted(len(late), "client"),
+            client=brief(late[0][1]), time=duration(late[0][0])),
+        say("The kernel completes a connection without the program and keeps it in the listener's queue (listen's backlog); its client "
+            "believes that it is being served. Once the queue is full, further clients are not answered at all."),
+        say("Accept as soon as the listener is readable, in a loop until it would block, and keep long work out of the accepting "
+            "thread. See listen(2)."),
         "notable", "waiting", total_ns, tuple(proof[:2]), material.site_of(proof[0]) if proof else None)
 
 
@@ -129,15 +136,20 @@ def idle_threads(material: Material) -> Iterator[Finding]:
     idle = [row for row in rows if row["ns"] >= IDLE_SHARE * max(1, row["closed_ns"] - (row["opened_ns"] or 0))]
     if len(idle) < IDLE_THREADS:
         return
-    kind = "process" if "process" in material.model.variant else "thread"
+    forks = "process" in material.model.variant
     waited_ns = sum(row["ns"] for row in idle)
     life_ns = sum(row["closed_ns"] - (row["opened_ns"] or 0) for row in idle)
     yield Finding(
-        "idle-threads", f"A {kind} per idle client",
-        f"{len(idle):,} of {len(rows):,} {kind}{'es' if kind == 'process' else 's'} that serve connections stood still for "
-        f"{percent(min(1.0, waited_ns / max(1, life_ns)))} of their connections' life, {duration(waited_ns)} in all.",
-        f"A {kind} costs memory (a stack, 8 MiB of address space by default) and a place in the scheduler, also while its client "
-        "says nothing. "
-        "It is the simplest server that serves everybody at once, and it ends at some thousands of clients.",
-        "Fine for tens or hundreds of clients. For thousands that are mostly silent: epoll by selectors or asyncio, one thread for all.",
+        "idle-threads", say("A process per idle client" if forks else "A thread per idle client"),
+        say("{idle} of {all} processes that serve connections stood still for {share} of their connections' life, {time} in all."
+            if forks else
+            "{idle} of {all} threads that serve connections stood still for {share} of their connections' life, {time} in all.",
+            idle=f"{len(idle):,}", all=f"{len(rows):,}", share=percent(min(1.0, waited_ns / max(1, life_ns))), time=duration(waited_ns)),
+        say("A process costs memory (a stack, 8 MiB of address space by default) and a place in the scheduler, also while its client "
+            "says nothing. It is the simplest server that serves everybody at once, and it ends at some thousands of clients."
+            if forks else
+            "A thread costs memory (a stack, 8 MiB of address space by default) and a place in the scheduler, also while its client "
+            "says nothing. It is the simplest server that serves everybody at once, and it ends at some thousands of clients."),
+        say("Fine for tens or hundreds of clients. For thousands that are mostly silent: epoll by selectors or asyncio, one thread "
+            "for all."),
         "minor", "none", None, tuple(row["first_id"] for row in idle[:3]), material.site_of(idle[0]["first_id"]))

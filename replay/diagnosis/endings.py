@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..language import count, say
 from ..words import counted, duration
 from .finding import Finding, sentence
 from .material import MOST, Material
@@ -33,19 +34,19 @@ def forgotten_close(material: Material) -> Iterator[Finding]:
     parts = []
     if gone:
         longest_ns = max(kept_ns for kept_ns, _ in gone.values())
-        parts.append(f"{counted(len(gone), 'connection')} stayed open after the peer had closed, for up to {duration(longest_ns)}")
+        parts.append(say("{connections} stayed open after the peer had closed, for up to {time}",
+                         connections=counted(len(gone), "connection"), time=duration(longest_ns)))
     if collected:
-        were = "was" if len(collected) == 1 else "were"
-        parts.append(f"{counted(len(collected), 'connection')} {were} closed only when Python collected the object")
+        parts.append(count("{n} connection was closed only when Python collected the object",
+                           "{n} connections were closed only when Python collected the object", len(collected)))
     left = {use.socket_id: use.call_id for use in material.evidence.uses if use.socket_id in collected[:4]}
     proof = [*(call_id for _, call_id in list(gone.values())[:4]), *left.values()]
     yield Finding(
-        "forgotten-close", "Connections that nobody closes",
+        "forgotten-close", say("Connections that nobody closes"),
         sentence(parts),
-        "Each keeps a descriptor and its buffers. The kernel holds it in CLOSE_WAIT, and at the limit of open files (ulimit -n) "
-        "accept fails "
-        "with EMFILE. When a socket is collected is up to the interpreter.",
-        "Close in a finally block or with `with conn:`; treat an empty read as the end.",
+        say("Each keeps a descriptor and its buffers. The kernel holds it in CLOSE_WAIT, and at the limit of open files (ulimit -n) "
+            "accept fails with EMFILE. When a socket is collected is up to the interpreter."),
+        say("Close in a finally block or with `with conn:`; treat an empty read as the end."),
         "notable" if len(gone) + len(collected) < 100 else "serious", "none", None, tuple(proof),
         material.site_of(proof[0]) if proof else None)
 
@@ -65,11 +66,13 @@ def partial_send(material: Material) -> Iterator[Finding]:
     lost = sum(max(0, row["asked"] - row["result"] - row["later_bytes"]) for row in rows)
     first = rows[0]
     yield Finding(
-        "partial-send", "Partial send ignored",
-        f"{counted(len(rows), 'send')} took less than offered and the rest was not sent after it: the first took {first['result']:,} of "
-        f"{first['asked']:,} bytes, and {first['later_bytes']:,} more followed. At least {lost:,} bytes are missing in all.",
-        "send returns how many bytes the kernel took, which is fewer than offered once its buffer is full (always so on a "
-        "nonblocking socket with "
-        "much to send). What it did not take is the program's to send again; its peer waits for it, or gets a torn message.",
-        "Use sendall on a blocking socket; on a nonblocking one keep the rest and send it when the socket is writable. See send(2).",
+        "partial-send", say("Partial send ignored"),
+        say("{sends} took less than offered and the rest was not sent after it: the first took {took} of {offered} bytes, and {later} more "
+            "followed. At least {lost} bytes are missing in all.", sends=counted(len(rows), "send"), took=f"{first['result']:,}",
+            offered=f"{first['asked']:,}", later=f"{first['later_bytes']:,}", lost=f"{lost:,}"),
+        say("send returns how many bytes the kernel took, which is fewer than offered once its buffer is full (always so on a "
+            "nonblocking socket with much to send). What it did not take is the program's to send again; its peer waits for it, or gets "
+            "a torn message."),
+        say("Use sendall on a blocking socket; on a nonblocking one keep the rest and send it when the socket is writable. See "
+            "send(2)."),
         "serious", "none", None, tuple(row["id"] for row in rows[:4]), material.sites.get(first["site_id"]))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..language import say
 from ..naming import RunModel
 from ..values import Site
 
@@ -63,5 +64,5 @@ class Diagnosis:
 
 def sentence(parts: Sequence[str]) -> str:
     """Return parts as one sentence."""
-    text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}."
+    text = say("; ").join(parts)
+    return say("{text}.", text=f"{text[:1].upper()}{text[1:]}")

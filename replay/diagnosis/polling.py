@@ -10,6 +10,7 @@ from itertools import pairwise
 from statistics import median
 
 from ..evidence import is_folded_between
+from ..language import say
 from ..words import brief, counted, duration, percent
 from .finding import Finding
 from .material import MOST, Material
@@ -30,19 +31,20 @@ def busy_polling(material: Material) -> Iterator[Finding]:
     found = material.named("explain_fruitless_sites", most=100_000)
     of_cpu = ""
     if story.cpu and story.cpu.ns:
-        share = "all" if in_calls_ns >= story.cpu.ns else percent(in_calls_ns / story.cpu.ns)
-        of_cpu = f", {share} of the {duration(story.cpu.ns)} of CPU that the program used"
+        share = say("all") if in_calls_ns >= story.cpu.ns else percent(in_calls_ns / story.cpu.ns)
+        of_cpu = say(", {share} of the {time} of CPU that the program used", share=share, time=duration(story.cpu.ns))
     rate = calls / (story.end_ns / 1e9)
     site = material.sites.get(found[0]["site_id"]) if found else None
-    where = f" Most of them are made at {brief(site.short)}." if site else ""
+    where = say(" Most of them are made at {site}.", site=brief(site.short)) if site else ""
     yield Finding(
-        "busy-polling", "Busy polling: the program asks without pause, and mostly for nothing",
-        f"{calls:,} of {counted(story.facts.calls, 'call')} ({percent(calls / max(1, story.facts.calls))}) found nothing: "
-        f"{rate:,.0f} a second of the "
-        f"run. They took {duration(in_calls_ns)}{of_cpu}.{where}",
-        "A processor is kept busy while nothing happens, whether there are clients or not, and each further connection makes every "
-        "round longer.",
-        "Let the kernel wait: select, poll or epoll (the module selectors chooses), or asyncio on top of them. See epoll(7), select(2).",
+        "busy-polling", say("Busy polling: the program asks without pause, and mostly for nothing"),
+        say("{n} of {calls} ({share}) found nothing: {rate} a second of the run. They took {time}{of_cpu}.{where}", n=f"{calls:,}",
+            calls=counted(story.facts.calls, "call"), share=percent(calls / max(1, story.facts.calls)), rate=f"{rate:,.0f}",
+            time=duration(in_calls_ns), of_cpu=of_cpu, where=where),
+        say("A processor is kept busy while nothing happens, whether there are clients or not, and each further connection makes every "
+            "round longer."),
+        say("Let the kernel wait: select, poll or epoll (the module selectors chooses), or asyncio on top of them. See epoll(7), "
+            "select(2)."),
         "serious", "cpu", in_calls_ns, tuple(id_ for row in found[:2] for id_ in (row["first_id"], row["last_id"])), site)
 
 
@@ -66,14 +68,14 @@ def sleeping_poll(material: Material) -> Iterator[Finding]:
             if exchange.taken_ns is not None and exchange.sent_ns is not None and material.story.measured_by == "client"]
     measured = ""
     if late:
-        measured = f" Here {counted(len(late), 'request')} lay for {duration(int(median(late)))} at the median before they were read."
+        measured = say(" Here {requests} lay for {time} at the median before they were read.", requests=counted(len(late), "request"),
+                       time=duration(int(median(late))))
     yield Finding(
-        "sleeping-poll", "Polling with sleeps: cheap, and late",
-        f"Between two rounds of polls the program slept, {duration(pause_ns)} at the median.{measured}",
-        f"What arrives during a sleep lies in the kernel until it ends: {duration(pause_ns // 2)} on average, {duration(pause_ns)} "
-        "at worst, for each "
-        "request; a shorter sleep costs more CPU, a longer one more time.",
-        "Wait for readiness instead of sleeping: select, poll, epoll or asyncio wake up at once and cost nothing meanwhile.",
+        "sleeping-poll", say("Polling with sleeps: cheap, and late"),
+        say("Between two rounds of polls the program slept, {time} at the median.{measured}", time=duration(pause_ns), measured=measured),
+        say("What arrives during a sleep lies in the kernel until it ends: {mean} on average, {worst} at worst, for each request; a "
+            "shorter sleep costs more CPU, a longer one more time.", mean=duration(pause_ns // 2), worst=duration(pause_ns)),
+        say("Wait for readiness instead of sleeping: select, poll, epoll or asyncio wake up at once and cost nothing meanwhile."),
         "notable", "waiting", sum(late) if late else None, tuple(proof[:4]), material.site_of(proof[0]))
 
 
@@ -87,14 +89,14 @@ def empty_reads(material: Material) -> Iterator[Finding]:
     worst = rows[0]
     times = sum(row["times"] for row in rows)
     ns = sum(row["ns"] or 0 for row in rows)
-    rest = f", and on {counted(len(rows) - 1, 'more socket')}" if len(rows) > 1 else ""
+    rest = say(", and on {sockets}", sockets=counted(len(rows) - 1, "more socket")) if len(rows) > 1 else ""
     yield Finding(
-        "empty-reads", "Empty reads in a loop: the peer has gone, and nobody closes",
-        f"{times:,} empty reads: {worst['times']:,} of them on {material.socket_name(worst['socket_id'])} within "
-        f"{duration(worst['last_ns'] - worst['first_ns'])}{rest}.",
-        "After the peer has closed, recv returns b'' at once, for ever: it is the end of the stream, not a message. A loop that goes on "
-        "reading spins, and the connection stays in CLOSE_WAIT.",
-        "Treat b'' as the end: unregister and close the socket (recv(2): return value 0).",
+        "empty-reads", say("Empty reads in a loop: the peer has gone, and nobody closes"),
+        say("{times} empty reads: {most} of them on {where} within {time}{rest}.", times=f"{times:,}", most=f"{worst['times']:,}",
+            where=material.socket_name(worst["socket_id"]), time=duration(worst["last_ns"] - worst["first_ns"]), rest=rest),
+        say("After the peer has closed, recv returns b'' at once, for ever: it is the end of the stream, not a message. A loop that goes "
+            "on reading spins, and the connection stays in CLOSE_WAIT."),
+        say("Treat b'' as the end: unregister and close the socket (recv(2): return value 0)."),
         "serious" if times >= 100 else "notable", "cpu", ns, tuple(id_ for row in rows[:3] for id_ in (row["first_id"], row["last_id"])),
         material.sites.get(worst["site_id"]))
 
@@ -107,12 +109,12 @@ def small_reads(material: Material) -> Iterator[Finding]:
         return
     calls, moved, ns = (sum(row[name] for row in rows) for name in ("small", "bytes", "ns"))
     yield Finding(
-        "small-reads", "Reads of a few bytes",
-        f"{calls:,} receives asked for 4 bytes or fewer, on {counted(len(rows), 'socket')}, and moved {moved:,} bytes in "
-        f"{duration(ns)}; none of them "
-        "had to wait for long, so that more was there.",
-        "Each call costs the same, however little it moves: a system call and a trip through the interpreter for every byte.",
-        "Receive into a buffer of some kilobytes and take lines or frames from it: socket.makefile('rb'), asyncio streams, recv_into.",
+        "small-reads", say("Reads of a few bytes"),
+        say("{n} receives asked for 4 bytes or fewer, on {sockets}, and moved {moved} bytes in {time}; none of them had to wait for long, "
+            "so that more was there.", n=f"{calls:,}", sockets=counted(len(rows), "socket"), moved=f"{moved:,}", time=duration(ns)),
+        say("Each call costs the same, however little it moves: a system call and a trip through the interpreter for every byte."),
+        say("Receive into a buffer of some kilobytes and take lines or frames from it: socket.makefile('rb'), asyncio streams, "
+            "recv_into."),
         "notable", "cpu", ns, tuple(id_ for row in rows[:3] for id_ in (row["first_id"], row["last_id"])),
         material.site_of(rows[0]["first_id"]))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..language import count, say
 from ..words import counted
 from .finding import Finding, sentence
 from .material import MOST, Material
@@ -30,18 +31,18 @@ def edge_not_drained(material: Material) -> Iterator[Finding]:
     accepts = len(left) - len(receives)
     parts = []
     if receives:
-        parts.append(f"{counted(len(receives), 'receive')} got all the bytes asked for, and nobody asked again before the next wait")
+        parts.append(say("{receives} got all the bytes asked for, and nobody asked again before the next wait",
+                         receives=counted(len(receives), "receive")))
     if accepts:
-        parts.append(f"{counted(accepts, 'time')} one connection was accepted, and accept not called again before the next wait")
+        parts.append(say("{times} one connection was accepted, and accept not called again before the next wait",
+                         times=counted(accepts, "time")))
     yield Finding(
-        "edge-not-drained", "Edge-triggered, and not drained",
+        "edge-not-drained", say("Edge-triggered, and not drained"),
         sentence(parts),
-        "With EPOLLET a wait reports a socket only when something new arrives. What was left in the kernel stays there, "
-        "unreported, until the peer "
-        "sends more: often it waits for the answer first, and both wait for ever.",
-        "After each report call recv (or accept) again and again until it raises BlockingIOError; or use level-triggered epoll. "
-        "See epoll(7), "
-        "\"Level-triggered and edge-triggered\".",
+        say("With EPOLLET a wait reports a socket only when something new arrives. What was left in the kernel stays there, "
+            "unreported, until the peer sends more: often it waits for the answer first, and both wait for ever."),
+        say("After each report call recv (or accept) again and again until it raises BlockingIOError; or use level-triggered epoll. "
+            "See epoll(7), \"Level-triggered and edge-triggered\"."),
         "serious", "waiting", None, tuple(row["id"] for row in left[:4]), material.sites.get(left[0]["site_id"]))
 
 
@@ -81,12 +82,13 @@ def write_interest(material: Material) -> Iterator[Finding]:
     worst = rows[0]
     reported = sum(row["writable"] for row in rows)
     yield Finding(
-        "write-interest", "Write interest always on",
-        f"{counted(len(rows), 'socket')} {'was' if len(rows) == 1 else 'were'} reported writable {reported:,} times; on "
-        f"{material.socket_name(worst['socket_id'])} {worst['writable']:,} reports stand against "
-        f"{counted(sends.get(worst['socket_id'], 0), 'send')}.",
-        "A socket is writable nearly always, so that a wait which also asks for that returns at once: polling by another name.",
-        "Ask for EVENT_WRITE only while there is something left to send, and take it back when that is gone.",
+        "write-interest", say("Write interest always on"),
+        count("{n} socket was reported writable {reported} times; on {where} {reports} reports stand against {sends}.",
+              "{n} sockets were reported writable {reported} times; on {where} {reports} reports stand against {sends}.", len(rows),
+              reported=f"{reported:,}", where=material.socket_name(worst["socket_id"]), reports=f"{worst['writable']:,}",
+              sends=counted(sends.get(worst["socket_id"], 0), "send")),
+        say("A socket is writable nearly always, so that a wait which also asks for that returns at once: polling by another name."),
+        say("Ask for EVENT_WRITE only while there is something left to send, and take it back when that is gone."),
         "serious" if reported >= 10_000 else "notable", "cpu", None, (worst["first_id"], worst["last_id"]),
         material.site_of(worst["first_id"]))
 
@@ -99,10 +101,9 @@ def select_limit(material: Material) -> Iterator[Finding]:
     if not rows or (rows[0]["asked"] or 0) < SELECT_NEAR:
         return
     yield Finding(
-        "select-limit", "select near its limit",
-        f"A select watched {rows[0]['asked']:,} descriptors.",
-        f"select cannot watch a descriptor whose number is {SELECT_LIMIT} or more (FD_SETSIZE): it raises ValueError, and the "
-        "server with it. And each call "
-        "hands the whole list to the kernel and back.",
-        "Use poll or epoll (selectors.DefaultSelector chooses). See select(2), BUGS.",
+        "select-limit", say("select near its limit"),
+        say("A select watched {n} descriptors.", n=f"{rows[0]['asked']:,}"),
+        say("select cannot watch a descriptor whose number is {limit} or more (FD_SETSIZE): it raises ValueError, and the server with it. "
+            "And each call hands the whole list to the kernel and back.", limit=SELECT_LIMIT),
+        say("Use poll or epoll (selectors.DefaultSelector chooses). See select(2), BUGS."),
         "notable", "none", None, (rows[0]["id"],), material.site_of(rows[0]["id"]))

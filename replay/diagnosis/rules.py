@@ -10,6 +10,7 @@ from inspect import getdoc
 
 from ...traces import Run, Trace
 from ...traces.report import blind_spots
+from ..language import say
 from ..reading import damaged
 from .blocking import accept_starved, half_blocking, held_up, idle_threads
 from .endings import forgotten_close, partial_send
@@ -42,7 +43,7 @@ _CONVERSING = ("listener", "accepted", "connected", "datagram", "pair")
 
 def looks_for(name: str) -> str:
     """Return what a rule looks for, in one line."""
-    return (getdoc(RULES[name]) or "").partition("\n")[0]
+    return say((getdoc(RULES[name]) or "").partition("\n")[0])
 
 
 def diagnose(trace: Trace, run: Run) -> Diagnosis:
@@ -64,10 +65,10 @@ def diagnose(trace: Trace, run: Run) -> Diagnosis:
         found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), -(finding.cost_ns or 0)))
         untold = []
         if material.story.measured_by != "client":
-            untold.append(("accept-starved", "no client was watched: how long a connection lay in the backlog is not known"))
+            untold.append(("accept-starved", say("no client was watched: how long a connection lay in the backlog is not known")))
         if material.story.measured_by == "nobody":
-            untold.append(("held-up", "no client was watched, and "
-                           + ("there are too many calls to gather requests from them" if material.is_large else "no request was seen")))
+            untold.append(("held-up", say("no client was watched, and there are too many calls to gather requests from them"
+                                          if material.is_large else "no client was watched, and no request was seen")))
         passed = {name for name, _ in untold}
         looked_at = tuple((name, looks_for(name)) for name in RULES if name not in passed)
         return Diagnosis(material.model, tuple(found), looked_at, tuple(untold), unseen, connections)
