@@ -61,7 +61,8 @@ class Journal:
             now = (calls.position, notes.position, waiting, process.calls, len(process.shown_open))
             if self._written.get(process.reader.head.name) != now:
                 self._written[process.reader.head.name] = now
-                self._put(process, {**process.reader.progress(), "segments": _segments(process), "shown": sorted(process.shown_open)})
+                state = {"segments": _segments(process), "shown": sorted(process.shown_open), "unclear": process.deliveries.kept()}
+                self._put(process, {**process.reader.progress(), **state})
 
     def ended(self, process: Process) -> None:
         """Put down that all of a tape is in the trace."""
@@ -137,6 +138,7 @@ def _process(drain: Drain, head: Head, state: dict[str, Any], same_boot: bool) -
     process.segment_ids = dict(state["segments"])
     process.shown_open = set(state["shown"])
     process.kept_open = set(state["shown"])
+    process.deliveries.restore(state.get("unclear", ()))
     return process
 
 

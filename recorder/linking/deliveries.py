@@ -7,7 +7,7 @@ was taken. Knows notes and slots in the order of the tape.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,14 @@ class Deliveries:
 
     unclear: dict[int, _Unclear] = field(default_factory=dict)
     interrupted: set[int] = field(default_factory=set)
+
+    def kept(self) -> list[tuple[int, int, int, list[int], int | None]]:
+        """Return what another recorder would need to go on, for `restore`."""
+        return [(key, one.thread, one.started_ns, sorted(one.armed), one.ended_ns) for key, one in self.unclear.items()]
+
+    def restore(self, kept: Iterable[tuple[int, int, int, list[int], int | None]]) -> None:
+        """Take up what `kept` returned."""
+        self.unclear = {key: _Unclear(thread, started_ns, frozenset(armed), ended_ns) for key, thread, started_ns, armed, ended_ns in kept}
 
     def sockets(self, arrived: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, int]]:
         """Follow the calls, and yield (number of a delivery, socket that sent its signal).
