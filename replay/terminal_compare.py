@@ -14,9 +14,9 @@ from .lanes import legend
 from .look import Look, Page, styled
 from .sentences import ordinal, sentences
 from .terminal import draw
-from .terminal_many import draw_many, draw_rows, moved_words
+from .terminal_many import draw_many, draw_rows, figure_text, moved_words
 from .terminal_phases import draw_phases
-from .words import brief, command_words, counted, duration, ending, fit, percent, size, visible
+from .words import brief, command_words, counted, duration, ending, fit, visible
 
 MOST_CLIENTS = 8
 
@@ -116,16 +116,7 @@ def _worth(figure: Figure) -> bool:
 
 
 def _figure(figure: Figure, index: int) -> str:
-    value = figure.values[index]
-    if value is None:
-        return "-"
-    if figure.unit == "ns":
-        return duration(value) if value else "0"
-    if figure.unit == "share":
-        return percent(value)
-    if figure.unit == "bytes":
-        return size(int(value))
-    return f"{value:,.0f}"
+    return figure_text(figure, index, "{:,}".format)
 
 
 def _latency(latency: Latency) -> str:

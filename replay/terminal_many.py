@@ -133,6 +133,16 @@ def _answers(figure: Figure, asked: Sequence[int], index: int) -> str:
 
 
 def _cell(figure: Figure, index: int) -> str:
+    return figure_text(figure, index, short_count)
+
+
+def figure_text(figure: Figure, index: int, count: Callable[[int], str]) -> str:
+    """Return a figure of one run as text.
+
+    Args:
+        index: of the run.
+        count: how a bare number is written.
+    """
     value = figure.values[index]
     if value is None:
         return "-"
@@ -140,7 +150,7 @@ def _cell(figure: Figure, index: int) -> str:
         return duration(value) if value else "0"
     if figure.unit == "share":
         return percent(value)
-    return size(int(value)) if figure.unit == "bytes" else short_count(int(value))
+    return size(int(value)) if figure.unit == "bytes" else count(round(value))
 
 
 def moved_words(comparison: Comparison) -> str:
