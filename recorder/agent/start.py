@@ -164,7 +164,7 @@ def start(folder):
     """
     settings = read_settings(folder)
     folders = [folder] + ([settings["spill"]] if settings.get("spill") else [])
-    from . import children, choice, control, core, cost, dropping, extensions, files, forks, green, lookalike, rings, signals
+    from . import children, choice, control, core, cost, dropping, files, forks, lookalike, signals
 
     kernel_times = settings.get("kernel_times") == "yes"
     native, name, why = choice.choose(settings.get("core", ""), kernel_times)
@@ -179,6 +179,13 @@ def start(folder):
     control.install_os()
     dropping.install()
     forks.install()
+    _hook_library(recorder)
+    hook_extension("fcntl", control.install)
+
+
+def _hook_library(recorder):
+    """Hook the modules that are there, and wait for the others."""
+    from . import extensions, files, green, rings
 
     def hook_socket(module):
         from . import methods
@@ -214,4 +221,3 @@ def start(folder):
             installs.pop(name)(sys.modules[name])
     if installs:
         sys.meta_path.insert(0, WaitForModules(installs))
-    hook_extension("fcntl", control.install)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...traces.writer import Bases, RunWriter
-from ..tapes.tape import slot_columns
+from ..tapes.slots import slot_columns
 from .folding import Changes, Fold
 from .tally import Tally
 

@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from ..agent import layout
-from ..tapes.tape import field_place, slot_column
+from ..tapes.slots import field_place, slot_column
 from .tally import SHORT_NS
 
 KEPT = 16

@@ -15,7 +15,7 @@ from itertools import compress
 from ...traces import histogram_bin
 from ..agent import layout
 from ..agent.layout import OPERATIONS, OUTCOMES
-from ..tapes.tape import slot_columns
+from ..tapes.slots import slot_columns
 
 try:
     from ..tapes._slots import aggregate as _aggregate

@@ -14,7 +14,7 @@ from ..agent import layout
 from ..counting.folded import write_changes
 from ..counting.folding import Folding
 from ..counting.tally import LevelRow, Tally
-from ..tapes.tape import slot_columns, slot_values, without_sockets
+from ..tapes.slots import slot_columns, slot_values, without_sockets
 from .moved import Moved
 from .numbering import Numbering
 from .process import Process

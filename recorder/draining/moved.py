@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..agent import layout
-from ..tapes.tape import slot_columns
+from ..tapes.slots import slot_columns
 
 try:
     from ..tapes._slots import moved as _moved

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..agent import layout
-from ..tapes.tape import slot_column
+from ..tapes.slots import slot_column
 from .readiness import NEEDS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..agent import layout
-from ..tapes.tape import slot_column
+from ..tapes.slots import slot_column
 
 _WAITS = frozenset(layout.OPERATIONS[name] for name in ("select", "poll", "epoll_wait"))
 _FIRST_WAIT = min(_WAITS)

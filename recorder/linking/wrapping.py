@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..agent import layout
-from ..tapes.tape import slot_column
+from ..tapes.slots import slot_column
 
 _OPERATIONS = layout.OPERATIONS
 _RECEIVES = frozenset(code for name, code in _OPERATIONS.items() if name.startswith("recv"))

@@ -399,7 +399,7 @@ static PyMethodDef methods[] = {{"aggregate", aggregate, METH_VARARGS, aggregate
                                 {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot slots[] = {{0, NULL}};
 static struct PyModuleDef definition = {
-    .m_base = PyModuleDef_HEAD_INIT, .m_name = "_slots", .m_doc = "Counts slots; see tally.py and tape.py.", .m_methods = methods, .m_slots = slots};
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = "_slots", .m_doc = "Counts slots; see slots.py and tally.py.", .m_methods = methods, .m_slots = slots};
 
 PyMODINIT_FUNC
 PyInit__slots(void)

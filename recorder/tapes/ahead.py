@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..agent import layout
-from .tape import Stream, TapeReader
+from .stream import Stream
+from .tape import TapeReader
 
 MOST_AHEAD = 16  # segments of a stream: what the fastest program fills in a tenth of a second
 _LOOK_S = 0.01

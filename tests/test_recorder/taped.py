@@ -14,7 +14,7 @@ from sockreel.recorder.agent import layout
 from sockreel.recorder.counting.folded import write_changes
 from sockreel.recorder.counting.folding import Folding
 from sockreel.recorder.counting.tally import Tally
-from sockreel.recorder.tapes.tape import slot_columns
+from sockreel.recorder.tapes.slots import slot_columns
 from sockreel.traces import create_trace
 from sockreel.traces.writer import Bases, RunWriter
 

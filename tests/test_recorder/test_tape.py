@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.recorder.agent import layout
 from sockreel.recorder.agent import tape as agent_tape
-from sockreel.recorder.tapes import tape
+from sockreel.recorder.tapes import slots as slot_module
 from sockreel.recorder.tapes.ahead import Maker, make_segment
-from sockreel.recorder.tapes.tape import TapeReader, read_head, slot_columns, slot_values
+from sockreel.recorder.tapes.slots import slot_columns, slot_values
+from sockreel.recorder.tapes.tape import TapeReader, read_head
 
 Tape: Any = agent_tape.Tape  # the agent has no annotations
 SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
@@ -286,11 +287,11 @@ def test_slots_come_apart_into_the_columns_they_were_packed_from(values: list[tu
 
 @settings(max_examples=60, deadline=None)
 @given(values=st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=8))
-@pytest.mark.parametrize("varying", [tape.varying, tape.varying_in_python])
+@pytest.mark.parametrize("varying", [slot_module.varying, slot_module.varying_in_python])
 def test_a_column_of_one_value_is_that_value_and_any_other_a_list(values: list[tuple[int, int, int]], varying: Any) -> None:
     slots = b"".join(SLOT.pack(a, 2, -b, b, -1, 0, 3, 0, 0, 2, c << 40, c, 0, 11, 1, 0, layout.COMPLETE) for a, b, c in values)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tape, "varying", varying)
+        patch.setattr(slot_module, "varying", varying)
         found = slot_values(slots)
     for name, column in slot_columns(slots).items():
         assert found[name] == (column if len(set(column)) > 1 else column[0]), name
