@@ -7,15 +7,12 @@ only the recorder knows (packets, clients) are in recorder/.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, BinaryIO
 
-if TYPE_CHECKING:
-    from ..traces.excerpt import Excerpt
-
-Writer = Callable[[Sequence["Excerpt"], BinaryIO], None]
+Writer = Callable[..., None]
+"""(excerpts, out), and width and height where a format is sized."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,7 @@ class Format:
         several: whether one file may hold more than one run.
         text: whether it may go to a terminal.
         payload: whether bytes that calls moved may be in it.
+        sized: whether it takes a width and a height, in cells of a terminal.
     """
 
     name: str
@@ -39,6 +37,7 @@ class Format:
     several: bool = False
     text: bool = True
     payload: bool = True
+    sized: bool = False
 
     def load(self) -> Writer:
         """Import the writer."""
@@ -59,6 +58,8 @@ FORMATS = {
         Format("gif", ".gif", "a stretch of a run in slow motion", "replay.exports.raster:write_gif", text=False, payload=False),
         Format("apng", ".apng", "the same as an animated PNG", "replay.exports.raster:write_apng", text=False, payload=False),
         Format("webp", ".webp", "the same as an animated WebP", "replay.exports.raster:write_webp", text=False, payload=False),
+        Format("asciicast", ".cast", "the player in slow motion, one run or two in step, for asciinema",
+               "replay.exports.asciicast:write_asciicast", several=True, sized=True),
         Format("mermaid", ".mmd", "a sequence diagram for Markdown and slides", "replay.exports.sequence:write_mermaid"),
         Format("sequence", ".txt", "the same diagram as plain text", "replay.exports.sequence:write_sequence"),
         Format("perfetto", ".pftrace", "tracks and slices for ui.perfetto.dev", "replay.exports.perfetto:write_perfetto", several=True,

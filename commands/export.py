@@ -7,12 +7,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from ._formats import FORMATS, Format, format_of
+from ._formats import FORMATS, Format, Writer, format_of
 from ._options import MOMENT, LookCommand, opened_run, shown
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 @click.option("--from", "from_ns", type=MOMENT, help="Begin here: 1.5s, 200ms, 3us, or plain seconds since the run's start.")
 @click.option("--to", "to_ns", type=MOMENT, help="End here.")
 @click.option("--no-payload", is_flag=True, help="Leave out the bytes that calls moved.")
+@click.option("--width", type=click.IntRange(60, 300), metavar="N", help="Columns of the terminal: asciicast.  [default: 100]")
+@click.option("--height", type=click.IntRange(20, 100), metavar="N", help="Rows of the terminal: asciicast.  [default: 30]")
 @click.option("--list", "list_formats", is_flag=True, help="Name the formats, and what they are for.")
 def command(
     references: Sequence[str], name: str | None, output: str | None, force: bool, from_ns: int | None, to_ns: int | None,
-    no_payload: bool, list_formats: bool,
+    no_payload: bool, width: int | None, height: int | None, list_formats: bool,
 ) -> None:
     """Take a run elsewhere, in a format of another program.
 
@@ -41,6 +44,7 @@ def command(
       sockreel export lecture.db#nonblocking --format csv
       sockreel export lecture.db -o calls.jsonl --from 1.2s --to 1.3s
       sockreel export lecture.db --format csv -o - --no-payload
+      sockreel export lecture.db#blocking -o blocking.cast --width 120
     """
     if list_formats:
         _print_formats()
@@ -52,17 +56,26 @@ def command(
         raise click.UsageError(f"Which format? --format takes {', '.join(FORMATS)}.")
     if len(references) > 1 and not wanted.several:
         raise click.UsageError(f"{wanted.name} holds one run; {len(references)} were named.")
+    writer = _sized(wanted, width, height)
     with contextlib.ExitStack() as stack:
         excerpts = [_excerpt(stack, reference, from_ns, to_ns, not no_payload) for reference in references]
         if output == "-":
-            _to_stdout(wanted, excerpts)
+            _to_stdout(wanted, writer, excerpts)
             return
         path = Path(output or _default_name(excerpts, wanted))
         refuse_existing(path, force, [excerpt.trace.path for excerpt in excerpts])
         with written_whole(path) as out:
-            wanted.load()(excerpts, out)
+            writer(excerpts, out)
     payload = "payloads included" if wanted.payload and not no_payload else "without payloads"
     print(f"sockreel: {shown(path)}: {wanted.about}; {payload}", file=sys.stderr)
+
+
+def _sized(wanted: Format, width: int | None, height: int | None) -> Writer:
+    """Return the writer of a format, with the size that was asked for."""
+    size = {name: cells for name, cells in (("width", width), ("height", height)) if cells is not None}
+    if size and not wanted.sized:
+        raise click.UsageError(f"--{next(iter(size))} is for {', '.join(one.name for one in FORMATS.values() if one.sized)}.")
+    return partial(wanted.load(), **size)
 
 
 def _print_formats() -> None:
@@ -96,11 +109,11 @@ def refuse_existing(path: Path, force: bool, traces: Sequence[Path]) -> None:
         raise click.ClickException(f"{shown(path)} exists; --force writes over it")
 
 
-def _to_stdout(wanted: Format, excerpts: Sequence[Excerpt]) -> None:
+def _to_stdout(wanted: Format, writer: Writer, excerpts: Sequence[Excerpt]) -> None:
     if not wanted.text and sys.stdout.isatty():
         raise click.UsageError(f"{wanted.name} is nothing for a terminal; name a file with -o, or redirect.")
     sys.stdout.flush()
-    wanted.load()(excerpts, sys.stdout.buffer)
+    writer(excerpts, sys.stdout.buffer)
     sys.stdout.buffer.flush()
 
 
