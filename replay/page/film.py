@@ -35,7 +35,7 @@ SAID = (
     message("not here yet"), message("{counts} answered"), message("connected, silent"), message("the line of this call is not known"),
     message("the program has called nothing yet"), message("(the trace does not hold this file)"), message("stopped at {what}"),
     message("no breakpoint is set: b sets one"), message("no further step is one to stop at"), message("and {n} more"),
-    message("(by {source})"), message("packets"), message("its sender"), message("the client"),
+    message("(by {source})"), message("packets"), message("its sender"), message("the client"), message("the kernel does it by itself"),
 )
 """Messages that the page fills in by itself, as it goes."""
 

@@ -3,8 +3,9 @@
 // they said. Owns that drawing (SVG); draws a view as playpanes.js has it, and changes nothing.
 
 class PlayStage {
-  static CALL = 66;
-  static ROW = 40;
+  static CALL = 64;
+  static LINE = 28;
+  static ROW = 38;
   static HEAD = 30;
 
   constructor() {
@@ -66,17 +67,31 @@ class PlayStage {
     return PlayStage.HEAD;
   }
 
-  /** Draw the calls in progress, or the last one where none is. */
+  /** Draw the call that is told, then the others in progress, a line for each. */
   calls(parts, y, room) {
-    const {view: {reel, state, current, call}} = this;
-    const places = state.open.slice(0, Math.max(1, Math.floor((room - y - 2 * PlayStage.ROW) / PlayStage.CALL)));
-    // The step that is told comes first.
-    places.sort((one, other) => Number(other === current) - Number(one === current));
-    for (const place of places) y = this.call(parts, y, reel.line.call(place), true);
-    if (!places.length && call) y = this.call(parts, y, call, false);
-    const more = state.open.length - places.length;
-    if (more > 0) parts.push(this.text(12, y + 12, Words.say("play_more", Format.count(more)), {look: "quiet", size: 13}));
-    return y + (more > 0 ? 20 : 0);
+    const {view: {reel, state, current, call, running}} = this;
+    if (call) y = this.call(parts, y, call, running);
+    const others = state.open.filter((place) => place !== current);
+    // Queues and clients come first: who waits is what there is to see.
+    const most = Math.max(1, Math.floor((room - y - 3 * PlayStage.ROW) / PlayStage.LINE));
+    const shown = others.length > most ? others.slice(0, most - 1) : others;
+    for (const place of shown) y = this.line(parts, y, reel.line.call(place));
+    if (shown.length < others.length) {
+      parts.push(this.text(20, y + 15, Words.say("play_more", Format.count(others.length - shown.length)), {look: "quiet", size: 13}));
+      y += PlayStage.LINE;
+    }
+    return y;
+  }
+
+  /** Draw another call in progress. */
+  line(parts, y, call) {
+    const {view: {reel, veiled}, kernel, clients, wide} = this;
+    const look = veiled ? "other" : KINDS[call.kind];
+    const [left, x] = [kernel - 26, kernel + 28];
+    parts.push(this.box(10, y, left - 10, 22, `call thin ${look}`, 4), this.text(18, y + 15, Told.calledShort(reel.film, call), {size: 13, width: left - 22}),
+      this.make("line", {x1: left + 2, x2: kernel + 18, y1: y + 11, y2: y + 11, class: `arrow thin ${look}`}), this.make("path", {d: `M${kernel + 22} ${y + 11}l-7 -5v10z`, class: `tip ${look}`}),
+      this.text(x, y + 15, `${this.doing(call, true)} · ${Told.duration(reel.head.at - call.started)}`, {size: 13, width: clients - x - (wide ? 24 : 12)}));
+    return y + PlayStage.LINE;
   }
 
   call(parts, y, call, running) {
@@ -101,30 +116,42 @@ class PlayStage {
       this.make("path", {d: `M${tip} ${y}l${back} -7v14z`, class: `tip ${look}`}));
   }
 
+  /** Return what the kernel does for a call, or what came of it. */
+  doing(call, running) {
+    const {view: {reel, veiled}} = this;
+    const {film, run} = reel;
+    if (running) return Told.phase(reel, veiled ? {...call, ready: null} : call);
+    const name = (socket) => Told.name(film, socket, true);
+    const ready = call.layer === "wait" && call.outcome === "ok" ? run.readiness(call.id).map((one) => name(one.socket)).filter(Boolean) : [];
+    if (ready.length) return Words.say("play_ready", ready.join(", "));
+    return /^(ring_)?accept/.test(call.operation) && call.outcome === "ok" && name(call.result) || Told.came(film, call);
+  }
+
   /** Draw the two phases of a call as far as they have come: waiting for data, then waking up and copying. */
   phases(parts, y, call, running, look) {
-    const {view: {reel, veiled}, kernel, clients, wide} = this;
-    const {film, head} = reel;
+    const {view: {reel: {film, head}, veiled}, kernel, clients, wide} = this;
     const x = kernel + 28;
     const width = clients - x - (wide ? 24 : 12);
     const now = running ? head.at : call.ended;
-    const known = call.ready !== null && call.duration !== null && !veiled;
-    const ready = known ? Math.min(Math.max(call.ready, call.started), call.ended) : null;
-    const taken = /^(ring_)?accept/.test(call.operation) && call.outcome === "ok" && Told.name(film, call.result, true);
-    const words = running ? Told.phase(reel, veiled ? {...call, ready: null} : call) : taken || Told.came(film, call);
-    parts.push(this.text(x, y + 15, words, {weight: 700, size: 15, width, look: running ? "" : look === "failed" ? "bad" : ""}));
-    const share = (from, to) => to > from ? Math.min(1, Math.max(0, (now - from) / (to - from))) : now >= to ? 1 : 0;
+    parts.push(this.text(x, y + 15, this.doing(call, running), {weight: 700, size: 15, width, look: !running && look === "failed" ? "bad" : ""}));
+    const gauge = (from, room, share, kind) => parts.push(this.box(from, y + 22, room, 12, "gauge", 3), this.box(from, y + 22, room * share, 12, `fill ${kind}`, 3));
+    const label = (from, room, words) => parts.push(this.text(from, y + 49, words, {size: 12, look: "quiet", width: room}));
+    const share = (from, to) => to > from ? Math.min(1, Math.max(0, (now - from) / (to - from))) : Number(now >= to);
+    const waits = look === "moved" ? "blocked" : look;
+    if (call.ready === null || call.duration === null || veiled) {
+      const end = call.duration === null ? film.end : call.ended;
+      gauge(x, width, veiled && running ? 0 : share(call.started, end), waits);
+      if (running && call.timeout !== 0 && !Told.sends(call.operation)) label(x, width, Words.say("play_wait"));
+      return;
+    }
     // Each phase has room of its own, however short it was: what is filled is the share of it that has passed.
-    const split = known ? Math.round(width * 0.52) : width;
-    parts.push(this.box(x, y + 22, split - (known ? 2 : 0), 12, "gauge", 3));
-    if (!(veiled && running)) parts.push(this.box(x, y + 22, (split - (known ? 2 : 0)) * (known ? share(call.started, ready) : call.duration === null && running ? share(call.started, film.end) : share(call.started, call.ended)), 12, `fill ${look === "moved" ? "blocked" : look}`, 3));
-    if (known) parts.push(this.box(x + split, y + 22, width - split, 12, "gauge", 3), this.box(x + split, y + 22, (width - split) * (now >= ready ? share(ready, call.ended) : 0), 12, "fill copy", 3));
-    const under = known && (!running || now >= ready) ? [Words.say("play_waited", Told.duration(ready - call.started)), Words.say("play_copied", Told.duration(Math.max(0, now - ready)))]
-      : [Words.say("play_wait"), Words.say("play_copy")];
-    if (call.timeout === 0 && !known) return;
-    if (call.kind === 2 && Told.sends(call.operation)) return;
-    parts.push(this.text(x, y + 49, known || running ? under[0] : "", {size: 12, look: "quiet", width: known ? split - 6 : width}));
-    if (known) parts.push(this.text(x + split, y + 49, under[1], {size: 12, look: "quiet", width: width - split}));
+    const ready = Math.min(Math.max(call.ready, call.started), call.ended);
+    const split = Math.round(width * 0.52);
+    const over = !running || now >= ready;
+    gauge(x, split - 3, share(call.started, ready), waits);
+    gauge(x + split, width - split, over ? share(ready, call.ended) : 0, "copy");
+    label(x, split - 8, over ? Words.say("play_waited", Told.duration(ready - call.started)) : Words.say("play_wait"));
+    label(x + split, width - split, over ? Words.say("play_copied", Told.duration(Math.max(0, now - ready))) : Words.say("play_copy"));
   }
 
   /** Draw the queues of listeners and connections, each with its client beside it. */

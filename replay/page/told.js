@@ -106,6 +106,7 @@ const Told = (() => {
   /** Return what the kernel does for a call in progress. */
   function phase(reel, call) {
     const {film, head} = reel;
+    if (call.operation.startsWith("ring_") && call.operation !== "ring_wait") return say(film, "the kernel does it by itself");
     if (call.timeout === 0) return say(film, "looks, does not wait");
     if (call.ready !== null && call.ready <= head.at) return say(film, "has it: wakes up, copies");
     if (sends(call.operation)) return say(film, "waits for room");
