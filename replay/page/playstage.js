@@ -4,8 +4,8 @@
 
 class PlayStage {
   static CALL = 64;
-  static LINE = 28;
-  static ROW = 38;
+  static LINE = 26;
+  static ROW = 36;
   static HEAD = 30;
 
   constructor() {
@@ -41,18 +41,21 @@ class PlayStage {
 
   /** Draw a view into the room there is. */
   draw(view) {
-    // Where there is more room than the drawing needs it grows: it is to be read from the back of a lecture hall.
-    const grown = Math.min(1.7, Math.max(1, Math.min(this.element.clientWidth / 720, this.element.clientHeight / 270)));
+    // The drawing grows into the room there is, to be read from the back of a lecture hall, and shrinks a little before it leaves things out.
+    this.view = view;
+    const rows = this.rows();
+    const high = PlayStage.HEAD + PlayStage.CALL + 10 + (rows.length + 0.5) * PlayStage.ROW + view.state.open.filter((place) => place !== view.current).length * PlayStage.LINE;
+    const grown = Math.min(1.7, Math.max(0.82, Math.min(this.element.clientWidth / 700, this.element.clientHeight / high)));
     const width = Math.max(280, this.element.clientWidth / grown);
     const room = Math.max(180, this.element.clientHeight / grown);
     const clients = view.state.clients.length > 0 || view.state.sockets.some((one) => one.role === "accepted" || one.role === "connected");
     const wide = width >= 560 && clients;
     const kernel = Math.round(width * (wide ? 0.32 : 0.42));
-    Object.assign(this, {view, width, kernel, wide, clients: wide ? Math.round(width * 0.69) : width});
+    Object.assign(this, {width, kernel, wide, clients: wide ? Math.round(width * 0.69) : width});
     const parts = [];
     let y = this.heads(parts, room);
     y = this.calls(parts, y, room);
-    this.queues(parts, y + 6, room);
+    this.queues(parts, y + 6, room, rows);
     this.svg.replaceChildren(...parts);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${room}`);
     this.svg.setAttribute("aria-label", Words.say("play_stage"));
@@ -154,21 +157,25 @@ class PlayStage {
     label(x + split, width - split, over ? Words.say("play_copied", Told.duration(Math.max(0, now - ready))) : Words.say("play_copy"));
   }
 
-  /** Draw the queues of listeners and connections, each with its client beside it. */
-  queues(parts, y, room) {
+  /** Return what there is to show of queues: listeners, who waits at them, connections, who has left or is to come. */
+  rows() {
     const {view: {state, call}} = this;
-    const rows = [];
     const waiting = state.clients.filter((one) => one.connected && !one.accepted);
-    const open = state.sockets.filter((one) => one.open && one.role !== "poller");
+    const open = state.sockets.filter((one) => one.open && (one.queued !== null || /^(listener|accepted|connected|pair|datagram)$/.test(one.role)));
     const bySocket = new Map(state.clients.filter((one) => one.accepted).map((one) => [one.socket, one]));
-    for (const one of open.filter((socket) => socket.role === "listener")) rows.push({socket: one, waiting});
-    for (const one of waiting) rows.push({client: one});
     const others = open.filter((socket) => socket.role !== "listener");
     others.sort((one, other) => Number(other.id === call?.socket) - Number(one.id === call?.socket) || (other.queued ?? 0) - (one.queued ?? 0) || (other.last ?? -1) - (one.last ?? -1));
-    for (const one of others) rows.push({socket: one, client: bySocket.get(one.id) ?? null});
-    const gone = state.clients.filter((one) => one.connected && one.accepted && !open.some((socket) => socket.id === one.socket));
-    for (const one of gone) rows.push({client: one, gone: true});
-    for (const one of state.clients.filter((other) => !other.connected)) rows.push({client: one, gone: true});
+    const ids = new Set(open.map((one) => one.id));
+    return [
+      ...open.filter((socket) => socket.role === "listener").map((socket) => ({socket, waiting})), ...waiting.map((client) => ({client})),
+      ...others.map((socket) => ({socket, client: bySocket.get(socket.id) ?? null})),
+      ...state.clients.filter((one) => one.connected && one.accepted && !ids.has(one.socket)).map((client) => ({client, gone: true})),
+      ...state.clients.filter((one) => !one.connected).map((client) => ({client, gone: true})),
+    ];
+  }
+
+  /** Draw the queues of listeners and connections, each with its client beside it. */
+  queues(parts, y, room, rows) {
     const fit = Math.max(1, Math.floor((room - y) / PlayStage.ROW));
     const shown = rows.length > fit ? rows.slice(0, fit - 1) : rows;
     for (const row of shown) {
