@@ -77,10 +77,15 @@ def make_quizzes(
 def in_time(quiz: Quiz) -> Quiz:
     """Return a quiz in the order of its moments, questions about a whole run first, without those that the one before gives away."""
     kept: list[Question] = []
-    for question in sorted(quiz.questions, key=lambda one: -1 if one.at_ns is None else one.at_ns):
+    for question in sorted(quiz.questions, key=_moment):
         if not kept or _clash(kept[-1], question) < GIVEN_AWAY:
             kept.append(question)
     return replace(quiz, questions=tuple(kept))
+
+
+def _moment(question: Question) -> int:
+    """Return where a question stands in the order of time: before all others what all others tell."""
+    return {"model": -2, "asyncio": -2}.get(question.kind, -1) if question.at_ns is None else question.at_ns
 
 
 def _choose(materials: Sequence[Material], language: Language, seed: int, questions: int, wanted: frozenset[str]) -> list[Question]:
@@ -170,9 +175,12 @@ def _ordered(questions: Sequence[Question]) -> list[Question]:
 
     One that finds no such place is left out.
     """
-    left, order = list(questions), list(questions[:1])
-    del left[:1]
+    left: list[Question] = list(questions)
+    order: list[Question] = []
     while left:
+        if not order:
+            order.append(left.pop(0))
+            continue
         best = min(range(len(left)), key=lambda at: (_clash(order[-1], left[at]), at))
         if _clash(order[-1], left[best]) < GIVEN_AWAY:
             order.append(left.pop(best))
@@ -190,8 +198,10 @@ def _fits(order: Sequence[Question], at: int, question: Question) -> bool:
 
 
 def _clash(one: Question, other: Question) -> int:
-    """Return how badly two questions stand side by side: GIVEN_AWAY, 1 of the same kind, 0 well."""
+    """Return how badly a question stands before another: GIVEN_AWAY, 1 of the same kind, 0 well."""
     same_run = (one.run_id, one.run) == (other.run_id, other.run)
-    if same_run and (one.tells & other.asks or one.asks & other.tells):
+    # On paper both are in view: there the later one must not tell what became of a call that the first asks about.
+    backwards = any(fact.startswith("call:") for fact in one.asks & other.tells)
+    if same_run and (one.tells & other.asks or backwards):
         return GIVEN_AWAY
     return int(one.kind == other.kind)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
@@ -24,6 +25,8 @@ from ..values import Delivery, Site, Span, Story, Window
 from ..words import brief, duration, visible
 from .values import CodeLine
 
+Flow = dict[tuple[int | None, int, int | None], Counter[int | None]]
+"""By line, operation and outcome of a call: from which lines the next call of its thread came, and how often."""
 MOST_CLIENTS = 5
 _TAB = 4
 
@@ -41,7 +44,7 @@ class Material:
         self.play = Play(self.reader, language)
         self.line = self.play.line
         self.cache: dict[str, frozenset[int]] = {}  # what kinds of questions found out once
-        self.flow: dict[tuple[int | None, int, int | None], set[int | None]] | None = None
+        self.flow: Flow | None = None
         self.clients_at = lru_cache(maxsize=64)(self._clients_at)
         self._reports = lru_cache(maxsize=1024)(self._reports_of)
 

@@ -42,6 +42,7 @@ _OPTIONS = {
     "empty": message("it returns at once, naming none"),
     "named": message("it returns at once, naming one that is ready"),
 }
+_LIMITED = message("it waits until something comes, or its time is up")
 _WHY = {
     "waits": message("A blocking call waits in the kernel until there is something. Its thread sleeps meanwhile, and serves nobody else."),
     "data": message("Bytes lay in the receive queue: blocking or not, a receive copies what is there and returns at once."),
@@ -87,7 +88,8 @@ def right_key(call: Span) -> str | None:
     if call.operation in _WAITS:
         if call.timeout_ns == 0 and not call.result:
             return "empty"
-        return "waits" if call.outcome == "ok" and call.result and call.duration_ns >= SURELY_WAITED_NS else None
+        ended = (call.outcome == "ok" and call.result) or (call.outcome == "timeout" and call.timeout_ns)
+        return "waits" if ended and call.duration_ns >= SURELY_WAITED_NS else None
     if call.outcome == "would_block":
         return "eagain" if call.timeout_ns == 0 else None
     if call.outcome == "timeout":
@@ -185,8 +187,9 @@ def _ask(material: Material, place: int, kind: str) -> Draft | None:
     if report is not None:
         ask = say("The wait has named this socket. What will {call} do?", call=called)
     mark = f"{call.operation} {key} {call.timeout_ns}"
+    words = {**_OPTIONS, "waits": _LIMITED} if call.operation in _WAITS and call.timeout_ns else _OPTIONS
     return Draft(
-        key, tuple(Option(name, say(_OPTIONS[name])) for name in _choices(call, key)), tuple(scene), ask,
+        key, tuple(Option(name, say(words[name])) for name in _choices(call, key)), tuple(scene), ask,
         material.joined(*why), (call.call_id,), call.started_ns, material.place(call), material.code(call), call.thread_id, call.socket_id,
         frozenset({f"call:{call.call_id}", mark, "model"}), frozenset({f"call:{call.call_id}", mark}))
 

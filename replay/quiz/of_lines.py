@@ -5,13 +5,14 @@ Owns where the program's own flow leaves one line only: the next call is asked f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
 from ..player.timeline import Signature
 from ..values import Site, Span
 from ..words import brief, duration, visible
-from .material import Material
+from .material import Flow, Material
 from .of_calls import RECEIVES, SENDS, WAITS
 from .values import CodeLine, Draft, Idea, Option
 
@@ -70,12 +71,22 @@ def _ask_now(material: Material, place: int) -> Draft | None:
     if len(options) < 3:
         return None
     since = duration(at_ns - call.started_ns)
-    people = material.people(at_ns) or (say("No client is there."),)
-    scene = (*people, say("For {time} the program has made no further call.", time=since))
+    known = _known(material, place, at_ns)
+    if not known:
+        return None
+    scene = (*known, say("For {time} the program has made no further call.", time=since))
     told = frozenset({f"call:{call.call_id}", f"at:{site.line}"})
     return Draft(
         f"line:{site.line}", options, scene, say("Which line runs now?"), _because_now(material, call), (call.call_id,), at_ns,
         visible(site.file.rpartition("/")[2]), (), call.thread_id, call.socket_id, told, told)
+
+
+def _known(material: Material, place: int, at_ns: int) -> tuple[str, ...]:
+    """Tell from what the line can be found: who is there; where nobody watched the clients, the call before, if it always leads here."""
+    if material.play.exchanges:
+        return material.people(at_ns) or (material.language.say("No client is there."),)
+    before = material.neighbour(place, -1)
+    return (material.proof(material.span(before)),) if before is not None and _always_followed(material, before, place) else ()
 
 
 def _because_now(material: Material, call: Span) -> str:
@@ -85,13 +96,13 @@ def _because_now(material: Material, call: Span) -> str:
     return material.joined(material.proof(call), say("It waits for this one socket, and sees nothing of the others."))
 
 
-def _flow(material: Material) -> dict[tuple[int | None, int, int | None], set[int | None]]:
-    """Return by what a call was (line, operation, outcome) from which lines the next call of its thread came."""
+def _flow(material: Material) -> Flow:
+    """Return by what a call was (line, operation, outcome) from which lines the next call of its thread came, and how often."""
     found = material.flow
     if found is not None:
         return found
     line = material.line
-    flow: dict[tuple[int | None, int, int | None], set[int | None]] = {}
+    flow: Flow = {}
     last: dict[int, Signature | None] = {}
     for position in range(min(len(line), _MOST_STEPS)):
         signature = line.signature(position)
@@ -100,22 +111,27 @@ def _flow(material: Material) -> dict[tuple[int | None, int, int | None], set[in
             last[signature.thread_id] = None  # of counted calls the order is not known
             continue
         if before is not None:
-            flow.setdefault((before.site_id, before.operation_id, before.outcome_id), set()).add(signature.site_id)
+            flow.setdefault((before.site_id, before.operation_id, before.outcome_id), Counter())[signature.site_id] += 1
         last[signature.thread_id] = signature
     material.flow = flow
     return flow
 
 
+def _always_followed(material: Material, place: int, following: int) -> bool:
+    """Whether after a step like this one the next call always came from the line of that one, and more than once."""
+    signature = material.line.signature(place)
+    followed = _flow(material).get((signature.site_id, signature.operation_id, signature.outcome_id), Counter())
+    return len(followed) == 1 and followed[material.line.signature(following).site_id] > 1
+
+
 def _ask_next(material: Material, place: int) -> Draft | None:
     """Ask from which line the next call comes, where only one ever followed."""
-    say, line = material.language.say, material.line
+    say = material.language.say
     following = material.neighbour(place, 1)
     if following is None or following >= _MOST_STEPS:
         return None
-    signature = line.signature(place)
     call, then = material.span(place), material.span(following)
-    followed = _flow(material).get((signature.site_id, signature.operation_id, signature.outcome_id), set())
-    alone = followed == {line.signature(following).site_id}
+    alone = _always_followed(material, place, following)
     calm = call.parent_id is None and then.parent_id is None and then.started_ns >= call.ended_ns and "ring" not in (call.layer, then.layer)
     if not alone or not calm or call.site is None or then.site is None or not then.site.code or call.unfinished:
         return None

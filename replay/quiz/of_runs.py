@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from ..naming import SERVING
 from ..phases import Phases, phases_of
 from ..telling import message
 from ..values import Span
@@ -103,7 +104,9 @@ def _named(material: Material, ids: Sequence[int]) -> str:
 
 def _ask_model(material: Material) -> Draft | None:
     model, say = material.model, material.language.say
-    if model.model not in _MODELS or not model.proof:
+    rows = material.reader.sockets
+    shown = {found.model for found in model.sockets if found.model != "unknown" and rows[found.socket_id]["role"] in SERVING}
+    if model.model not in _MODELS or not model.proof or len(shown) > 1:
         return None
     asyncio = model.variant.startswith("asyncio")
     instead = {"blocking": ("nonblocking", "multiplexing", "asynchronous"), "nonblocking": ("blocking", "multiplexing", "asynchronous"),
@@ -241,9 +244,11 @@ _COPIERS = {
 def _ask_copier(material: Material) -> Draft | None:
     say = material.language.say
     names: dict[str, list[int]] = {}
+    rows = material.reader.sockets
     for signature, held in material.by_kind:
         operation = material.reader.operation(signature.operation_id)
-        if signature.socket_id in material.clients and operation in (*RECEIVES, "ring_recv"):
+        row = rows.get(signature.socket_id or 0)
+        if row is not None and row["role"] in SERVING and not row["internal"] and operation in (*RECEIVES, "ring_recv"):
             names.setdefault(operation, []).extend(held[:20])
     ring = "ring_recv" in names
     if len({name.startswith("ring_") for name in names}) != 1:
@@ -253,7 +258,7 @@ def _ask_copier(material: Material) -> Draft | None:
         return None
     because = say(_WHY_MODEL["asynchronous"]) if ring else say(
         "Whatever tells that bytes are there, this receive copies them: by POSIX such I/O is synchronous.")
-    client = brief(material.clients[proof.socket_id or 0], 24)
+    client = material.play.cast.where(proof.socket_id)
     return _draft(material, "kernel" if ring else "thread", [Option(key, say(words)) for key, words in _COPIERS.items()],
                   say("What copies the bytes of {name} from the kernel's buffer into the program's?", name=client),
                   material.joined(material.proof(proof), because), (proof.call_id,), "copier")

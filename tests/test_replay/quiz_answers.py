@@ -14,7 +14,7 @@ from sockreel.replay.quiz import Question
 WHAT_A_CALL_DID = """
 SELECT CASE
   WHEN o.layer = 'wait' AND c.timeout_ns = 0 AND ifnull(c.result, 0) = 0 THEN 'empty'
-  WHEN o.layer = 'wait' AND c.result > 0 AND c.duration_ns >= 5000000 THEN 'waits'
+  WHEN (o.layer = 'wait' OR o.name = 'ring_wait') AND c.duration_ns >= 5000000 AND (c.result > 0 OR c.timeout_ns > 0) THEN 'waits'
   WHEN u.name = 'would_block' AND c.timeout_ns = 0 THEN 'eagain'
   WHEN u.name = 'timeout' AND c.timeout_ns > 0 THEN 'timeout'
   WHEN u.name = 'reset' THEN 'reset'
