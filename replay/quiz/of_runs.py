@@ -19,7 +19,7 @@ from .values import CodeLine, Draft, Idea, Option
 
 _CLEAR = 1.5
 """A figure must be so many times away from the border of its range."""
-_MOST_LINES = 7
+_MOST_LINES = 6
 _MODELS = {
     "blocking": message("blocking: each call waits till it has what it asked for"),
     "nonblocking": message("nonblocking: no call waits, the program asks again and again"),
