@@ -25,6 +25,7 @@ from .unseen import Unseen
 
 STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
 SMALL_STEP_CALLS = 1 << 11  # where there is little room for them
+_MOST_DIGITS = 19  # of a number that SQLite takes
 _AHEAD_MOST = 200_000  # payloads held in memory: more than the little room can take
 
 
@@ -130,7 +131,10 @@ class Drain:
         for note in process.reader.read_notes(ended):
             if note.kind == layout.NOTE_PAYLOAD:
                 size, _, data = note.data.partition(b"\0")
-                payloads.append((note.key, int(size), data))
+                if size.isdigit() and len(size) < _MOST_DIGITS:
+                    payloads.append((note.key, int(size), data))
+                else:
+                    self.notes.unreadable += 1
             else:
                 self.notes.take(process, note)
         if self.step_calls < STEP_CALLS:
@@ -167,6 +171,10 @@ class Drain:
         faults = sum(process.faults for process in self.census.ended)
         if faults:
             self.spots.add(f"the agent met {faults} errors of its own: details of as many calls may be missing")
+        if self.notes.unreadable:
+            one = self.notes.unreadable == 1
+            told = "a note of the agent was" if one else f"{self.notes.unreadable:,} notes of the agent were"
+            self.spots.add(f"{told} spoilt: sockets, places or links of some calls are missing")
         if self.moved.sentence() and not self.calls_lost:
             self.spots.add(self.moved.sentence())
         self._commit()

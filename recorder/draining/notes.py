@@ -37,6 +37,7 @@ class Notes:
 
     def __init__(self, numbering: Numbering, census: Census, spots: BlindSpots, moved: Moved, unseen: Unseen) -> None:
         self.listening: list[tuple[str, str]] = []  # (family, address)
+        self.unreadable = 0  # notes that were left out
         self._numbering = numbering
         self._writer: RunWriter = numbering.writer
         self._start_ns = numbering.start_ns
@@ -63,10 +64,18 @@ class Notes:
         }
 
     def take(self, process: Process, note: Note) -> None:
-        """Take in one note, which is not of a payload; one of a kind that we do not know is passed over."""
+        """Take in one note, which is not of a payload; one of a kind that we do not know is passed over.
+
+        What a program did to its own builtins, or wrote into memory that is not its own, may have spoilt a note: then
+        it is left out, and counted.
+        """
         taker = self._takers.get(note.kind)
-        if taker is not None:
+        if taker is None:
+            return
+        try:
             taker(process, note.key, note.fields())
+        except (TypeError, ValueError, LookupError, OverflowError):
+            self.unreadable += 1
 
     def _call_id(self, process: Process, number: int) -> int:
         return self._numbering.call_id(process.segment_ids, number)

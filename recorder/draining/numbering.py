@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 _TABLES = ("threads", "sockets", "sites", "addresses", "signals")
+_MOST_AHEAD = 1 << 14  # segments: 13 GB of tape that nobody has read
 _SPACING = 1_000_000_000  # between the numbers of processes that live at the same time
 
 
@@ -53,11 +54,17 @@ class Numbering:
         Args:
             segment_ids: of the process, segment -> id of its first slot; completed here.
             number: of the slot.
+
+        Raises:
+            ValueError: no tape is that long.
         """
         segment = number >> layout.SLOT_BITS
         if segment not in segment_ids:
+            newest = max(segment_ids, default=-1)
+            if not 0 <= segment <= newest + _MOST_AHEAD:
+                raise ValueError(f"slot {number} is far behind the tape's end")
             # Whatever comes first of a segment (a payload may come long before its call): ids follow the tape.
-            for each in range(min(max(segment_ids, default=-1) + 1, segment), segment + 1):
+            for each in range(min(newest + 1, segment), segment + 1):
                 segment_ids[each] = self._next_call
                 self._next_call += layout.SLOTS
         return segment_ids[segment] + (number & (layout.SLOTS - 1))

@@ -73,3 +73,27 @@ def test_which_socket_sent_a_signal_is_found_by_the_drain_that_goes_on_for_a_los
     drain.finish()
     assert writer.connection.execute("SELECT s.fd FROM signals JOIN sockets s ON s.id = socket_id").fetchall() == [(12,)]
     writer.close()
+
+
+@pytest.mark.parametrize("fields", [("",), ("nonsense",), ("1", "2", "3"), (str(1 << 80),) * 15, ("\udcff\x1b",) * 14])
+def test_notes_that_a_program_has_spoilt_cost_themselves_and_nothing_else(tmp_path: Path, fields: tuple[str, ...]) -> None:
+    folder = tmp_path / "tape"
+    folder.mkdir()
+    agent: Any = writing
+    tape = agent.Tape([str(folder)])
+    tape.open(("3.11.7", "cpython", "python", "a test", "python", "/", "python"))
+    tape.note(layout.NOTE_THREAD, 1, 4711, "MainThread")
+    kinds = sorted(value for name, value in vars(layout).items() if name.startswith("NOTE_"))
+    assert len(kinds) > 10
+    for kind in kinds:
+        tape.note(kind, 5, *fields)
+    write_call(tape, 0, 0, 1500, "recv", "would_block")
+    path = tmp_path / "t.db"
+    writer = RunWriter(path, create_trace(path))
+    writer.begin(command="[]", started_at="", recorder_version="0")
+    drain = Drain(writer, (folder,), 0)
+    drain.finish()
+    assert drain.notes.unreadable > 3
+    assert any("spoilt" in sentence for sentence in drain.spots.sentences)
+    assert writer.connection.execute("SELECT count(*), sum(thread_id IS NOT NULL) FROM calls").fetchone() == (1, 1)
+    writer.close()
