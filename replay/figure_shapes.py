@@ -191,7 +191,7 @@ def _nonblocking(receive: Receive) -> _Rows:
                      wire=Say("would block"), kernel=Say(f"no {_noun(receive)} ready"), queued=0)
         if shown == 2:
             _poll(rows, receive, polls.last)
-    ready, begun, last = _moving(rows, receive, -1)
+    ready, begun, last = _moving(rows, receive, -_EVER_NS)
     rows.phase("program", 0 if polls else begun, begun, "polls", Say("polls", (call.operation,)),
                call.started_ns - rows.origin_ns) if polls else None
     _after_ready(rows, receive, ready, begun, last)
@@ -253,7 +253,7 @@ def _multiplexing(receive: Receive) -> _Rows:
                     caption=Say("ready in", (f"{wait.result or 0:,}", duration(wait.duration_ns))), call_id=wait.call_id)
     if receive.served_first:
         rows.add("program", None, "none", program=Say("serves others", (f"{receive.served_first:,}",)))
-    later, begun, last = _moving(rows, receive, max(known_ns, wait.ended_ns) if ready >= 0 else -1)
+    later, begun, last = _moving(rows, receive, max(known_ns, wait.ended_ns) if ready >= 0 else -_EVER_NS)
     ready = max(ready, later)
     rows.phase("program", first, back, "blocked", Say("blocked in", (wait.operation,)), wait.duration_ns)
     _in_call(rows, call, begun, last)

@@ -16,7 +16,6 @@ from sqlite3 import Row
 from .report import blind_spots, read_histogram, read_json
 from .store import SURPRISES, Column, Run, Trace, TraceError, tables_of_format
 
-_NOT_FINISHED = "not finished: the recorder died or is still running"
 _FARTHEST_NS = 2**60
 _KINDS = {"INTEGER": "number", "TEXT": "text", "BLOB": "string of bytes"}
 
@@ -65,11 +64,16 @@ def check_trace(trace: Trace, only: Run | None = None) -> Check:
 
 
 def first_wrong(trace: Trace) -> str | None:
-    """Return the first thing that is wrong with a trace; None where it is whole, or was only not finished."""
-    try:
-        return next((finding.text for finding in check_trace(trace).findings if finding.wrong and finding.text != _NOT_FINISHED), None)
-    except TraceError as error:
-        return str(error)
+    """Return the first thing that nobody could have recorded: columns, references, lists; None where the trace is only incomplete."""
+    return next((finding.text for finding in _guarded(None, _unrecordable(trace)) if finding.wrong), None)
+
+
+def _unrecordable(trace: Trace) -> Iterator[Finding]:
+    yield from _misfits(trace)
+    yield from _references(trace)
+    for run in trace.runs():
+        yield from _lists(run)
+        yield from _call_findings(run, trace.named("check_calls", run=run.id))
 
 
 def _guarded(run_id: int | None, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -83,13 +87,11 @@ def _guarded(run_id: int | None, findings: Iterator[Finding]) -> Iterator[Findin
 
 
 def _file_findings(trace: Trace) -> Iterator[Finding]:
-    for table, columns in tables_of_format().items():
-        yield from _guarded(None, _column_findings(trace, table, columns))
+    yield from _misfits(trace)
     for row in trace.named("check_integrity"):
         if row[0] != "ok":
             yield Finding(None, True, f"SQLite: {row[0]}")
-    for row in trace.named("check_references"):
-        yield Finding(None, True, f"{row['rows']:,} rows of {row['child']} name rows of {row['parent']} that are not there")
+    yield from _references(trace)
     for row in trace.named("check_sources"):
         if hashlib.sha256(str(row["text"]).encode("utf-8", "replace")).hexdigest() != row["sha256"]:
             yield Finding(None, True, f"the stored text of {row['file']} is not what was recorded")
@@ -98,6 +100,16 @@ def _file_findings(trace: Trace) -> Iterator[Finding]:
         yield Finding(None, True, f"{too_long:,} payloads hold more bytes than their call moved")
     if os.path.exists(f"{trace.path}-wal") and os.path.getsize(f"{trace.path}-wal"):
         yield Finding(None, False, f"its newest part stands in {trace.path.name}-wal: keep the two together")
+
+
+def _misfits(trace: Trace) -> Iterator[Finding]:
+    for table, columns in tables_of_format().items():
+        yield from _guarded(None, _column_findings(trace, table, columns))
+
+
+def _references(trace: Trace) -> Iterator[Finding]:
+    for row in trace.named("check_references"):
+        yield Finding(None, True, f"{row['rows']:,} rows of {row['child']} name rows of {row['parent']} that are not there")
 
 
 def _column_findings(trace: Trace, table: str, columns: Sequence[Column]) -> Iterator[Finding]:
@@ -131,14 +143,35 @@ def _run_findings(trace: Trace, run: Run) -> Iterator[Finding]:
     def wrong(text: str) -> Finding:
         return Finding(run.id, True, text)
 
-    for name, kind in (("command", list), ("blind_spots", list), ("settings", dict)):
-        if read_json(getattr(run, name), kind) is None:
-            yield wrong(f"its {name} cannot be read")
+    yield from _lists(run)
     if run.calls_lost:
         yield wrong(f"{run.calls_lost:,} calls happened and were not recorded")
     for spot in blind_spots(run):
         yield Finding(run.id, False, f"could not see: {spot}")
     rows = trace.named("check_calls", run=run.id)
+    yield from _call_findings(run, rows)
+    signals = trace.named("check_signals", run=run.id)[0]
+    for key, sentence in (("backwards", "signals end before they begin, or begin before the run"),
+                          ("elsewhere", "signals came in calls of another thread")):
+        if signals[key]:
+            yield wrong(f"{signals[key]:,} {sentence}")
+    if run.duration_ns is None:
+        # The counts of a run that still goes on are behind its rows, or ahead of them.
+        yield wrong("not finished: the recorder died or is still running")
+        return
+    folds = trace.named("check_folds", run=run.id)
+    yield from _count_findings(trace, run, rows, folds)
+    yield from _level_findings(trace, run, rows, folds)
+    yield from _unfinished_findings(trace, run, rows)
+
+
+def _lists(run: Run) -> Iterator[Finding]:
+    for name, kind in (("command", list), ("blind_spots", list), ("settings", dict)):
+        if read_json(getattr(run, name), kind) is None:
+            yield Finding(run.id, True, f"its {name} cannot be read")
+
+
+def _call_findings(run: Run, rows: Sequence[Row]) -> Iterator[Finding]:
     for key, sentence in (
         ("no_numbers", "calls have times that are no numbers"),
         ("before_time", "calls begin before the run or end before they begin"),
@@ -147,23 +180,10 @@ def _run_findings(trace: Trace, run: Run) -> Iterator[Finding]:
     ):
         count = sum(row[key] for row in rows)
         if count:
-            yield wrong(f"{count:,} {sentence}")
-    signals = trace.named("check_signals", run=run.id)[0]
-    for key, sentence in (("backwards", "signals end before they begin, or begin before the run"),
-                          ("elsewhere", "signals came in calls of another thread")):
-        if signals[key]:
-            yield wrong(f"{signals[key]:,} {sentence}")
+            yield Finding(run.id, True, f"{count:,} {sentence}")
     strangers = sum(row["calls"] for row in rows if row["process_run_id"] != run.id)
     if strangers:
-        yield wrong(f"{strangers:,} calls were made by threads that are not of this run")
-    if run.duration_ns is None:
-        # The counts of a run that still goes on are behind its rows, or ahead of them.
-        yield wrong(_NOT_FINISHED)
-        return
-    folds = trace.named("check_folds", run=run.id)
-    yield from _count_findings(trace, run, rows, folds)
-    yield from _level_findings(trace, run, rows, folds)
-    yield from _unfinished_findings(trace, run, rows)
+        yield Finding(run.id, True, f"{strangers:,} calls were made by threads that are not of this run")
 
 
 def _count_findings(trace: Trace, run: Run, rows: Sequence[Row], folds: Sequence[Row]) -> Iterator[Finding]:

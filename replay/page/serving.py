@@ -6,6 +6,7 @@ a browser was made to fetch from here (DNS rebinding) gets nothing. Knows no com
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -33,6 +34,11 @@ _REMEMBERED = 64  # answers
 _QUIET_S = 60  # a browser that opens a connection and says nothing does not keep a thread for ever
 
 Ask = dict[str, str]
+_NUMBER = re.compile(r"-?[0-9]{1,18}")  # what SQLite can hold
+
+
+class NoSuchPage(Exception):
+    """No such address, or it does not take what was asked for."""
 
 
 class PageServer(ThreadingHTTPServer):
@@ -68,7 +74,7 @@ class PageServer(ThreadingHTTPServer):
         """Return the content type and the body for an address.
 
         Raises:
-            KeyError, ValueError: no such address, or not what it takes.
+            NoSuchPage: no such address, or not what it takes.
             SockreelError: the trace cannot be read.
         """
         if path == "/":
@@ -92,9 +98,12 @@ class PageServer(ThreadingHTTPServer):
     def _pack(self, path: str, asked: Ask, trace: Trace, runs: Sequence[Run]) -> bytes:
         if path == "/document":
             return pack_document(shown_runs([(trace, run, None) for run in runs]), served=True)
-        run = runs[int(asked.get("run", "0"))]
+        number = _number(asked, "run", "0")
+        if not 0 <= number < len(runs):
+            raise NoSuchPage("run")
+        run = runs[number]
         if path == "/window":
-            columns = min(MOST_COLUMNS, max(1, int(asked["columns"])))
+            columns = min(MOST_COLUMNS, max(1, _number(asked, "columns")))
             return pack_view(trace, run, _window(asked), columns, payload=self.payload, most=CALLS_AT_ONCE)
         if path == "/quiz":
             return pack_quiz(shown_runs([(trace, run, None)])[0]) or pack({})
@@ -103,10 +112,10 @@ class PageServer(ThreadingHTTPServer):
         if path == "/calls":
             return pack_window(trace, run, _window(asked), payload=self.payload)
         if path == "/call":
-            return pack_call(trace, run, int(asked["id"]))
+            return pack_call(trace, run, _number(asked, "id"))
         if path == "/find":
             return find_calls(trace, run, asked, payload=self.payload)
-        raise KeyError(path)
+        raise NoSuchPage(path)
 
     def _film(self, asked: Ask, trace: Trace, run: Run) -> bytes:
         """Return what it takes to play a run; of a long one, the stretch around a moment, or a step."""
@@ -119,14 +128,21 @@ class PageServer(ThreadingHTTPServer):
         if self.stretches is None or self.stretches[0] != key:
             self.stretches = key, Stretches(reader)
         cut = self.stretches[1]
-        window, before = cut.with_step(int(asked["step"])) if "step" in asked else cut.around(int(asked.get("at", "0")))
+        window, before = cut.with_step(_number(asked, "step")) if "step" in asked else cut.around(_number(asked, "at", "0"))
         return pack_film(Shown(trace, run, window, run.name), payload=self.payload, before=before)
 
 
+def _number(asked: Ask, name: str, fallback: str | None = None) -> int:
+    text = asked.get(name, fallback)
+    if text is None or not _NUMBER.fullmatch(text):
+        raise NoSuchPage(name)
+    return int(text)
+
+
 def _window(asked: Ask) -> Window:
-    window = Window(int(asked["from"]), int(asked["to"]))
+    window = Window(_number(asked, "from"), _number(asked, "to"))
     if not 0 <= window.start_ns < window.end_ns < 2**62:
-        raise ValueError("from must lie before to")
+        raise NoSuchPage("from must lie before to")
     return window
 
 
@@ -154,12 +170,12 @@ class _Answer(BaseHTTPRequestHandler):
             self._send(HTTPStatus.MISDIRECTED_REQUEST, "text/plain; charset=utf-8", b"this page answers on loopback only", body)
             return
         where = urlsplit(self.path)
-        asked = {name: values[-1] for name, values in parse_qs(where.query, keep_blank_values=True, max_num_fields=20).items()}
         try:
+            asked = {name: values[-1] for name, values in parse_qs(where.query, keep_blank_values=True, max_num_fields=20).items()}
             kind, data = self.server.answer(where.path, asked)
         except SockreelError as error:
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", str(error).encode(errors="replace"), body)
-        except (KeyError, ValueError, IndexError):
+        except (NoSuchPage, KeyError, ValueError, IndexError, OverflowError):
             self._send(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"no such page", body)
         else:
             self._send(HTTPStatus.OK, kind, data, body)

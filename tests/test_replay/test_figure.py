@@ -331,6 +331,21 @@ def test_data_that_came_while_a_poll_was_on_its_way_back_stands_where_its_time_p
     assert [step.kernel.key for step in second.steps if step.kernel] == ["looks", "data ready", "copy data", "copy complete"]
 
 
+def test_data_that_lay_in_the_kernel_before_the_recording_began_is_drawn_where_it_came(tmp_path: Path) -> None:
+    """As of a socket that a program inherits."""
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("heir")
+        thread, sock = run.thread(), run.socket(4)
+        run.call(thread, "recv", sock, at_ns=1 * MS, duration_ns=3 * US, outcome="would_block", errno=11, timeout_ns=0)
+        found = run.call(thread, "recv", sock, at_ns=3 * MS, duration_ns=5 * US, timeout_ns=0, result=7, ready_ns=-2 * MS,
+                         ready_source="kernel")
+        run.finish(9 * MS)
+    with open_trace(tmp_path / "t.db") as trace:
+        figure = _figure(trace, "heir", found)
+    assert next(step.at_ns for step in figure.steps if step.at_ns is not None) == -2 * MS
+    assert _phases(figure) == [("free", "lies there", 5 * MS), ("copy", "copy", 5 * US)]
+
+
 def test_packets_tell_when_a_request_on_a_ring_had_its_data(tmp_path: Path) -> None:
     """Where the recorder wrote no ready time for it."""
     path = models(tmp_path / "t.db")

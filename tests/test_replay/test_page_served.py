@@ -65,6 +65,10 @@ def test_what_is_not_there_is_not_found_and_nothing_but_get_is_answered(server: 
     for path in ("/../etc/passwd", "/nothing", "/window", "/window?run=9&from=0&to=9&columns=9", "/window?run=0&from=9&to=0&columns=9",
                  "/window?run=0&from=0&to=x&columns=9", "/call?run=0&id=x", "/window?run=0&from=0&to=99999999999999999999&columns=9"):
         assert _get(server, path)[0] == 404, path
+    nines = "9" * 5000
+    for path in (f"/call?run=0&id={nines}", "/call?run=-1&id=1", "/call?run=0&id=9223372036854775808", f"/call?run={nines}&id=1",
+                 "/find?" + "&".join(f"a{n}=1" for n in range(30)), "/call?run=0&id=%D9%A3", "/call?run=0&id=1_0"):
+        assert _get(server, path)[0] == 404, path
     assert _get(server, "/", method="POST")[0] == 501
     assert _get(server, "/", method="HEAD")[1] == b""
     headers = _get(server, "/document")[2]
