@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from ._options import MOMENT, LookCommand, look_options, opened_run, put, put_json, reference_argument, screen_look, window_of
+from ._options import MOMENT, LookCommand, lang_option, look_options, opened_run, put, put_json, reference_argument, screen_look, window_of
 
 FEW_LINES = 30
 
@@ -24,6 +24,7 @@ FEW_LINES = 30
 @click.option("--lines", type=click.IntRange(1), default=1_000, show_default=True, help="List at most so many lines.")
 @click.option("--no-payload", is_flag=True, help="Without the bytes that calls moved.")
 @look_options
+@lang_option
 @click.option("--json", "as_json", is_flag=True, help="Print lanes, spans and exchanges as JSON.")
 def command(
     reference: str, from_ns: int | None, to_ns: int | None, sockets: Sequence[str], threads: Sequence[str], calls: bool, failed: bool,
@@ -42,6 +43,7 @@ def command(
       sockreel show lecture.db --from 1.2s --to 1.3s --calls
       sockreel show lecture.db --socket fd=5 --failed
       sockreel show aio.db --calls --internal
+      sockreel show lecture.db --lang zh
     """
     from ..replay import end_of_run, find_sockets, find_threads, load_listing, load_story, render_show, story_json
     from ..traces import called

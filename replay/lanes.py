@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from rich.cells import cell_len
+
 from .axis import Axis
 from .density import overlaps, shares
+from .language import message, say
 from .look import Look, Piece, styled
 from .values import FAILED, KIND_INDEX, Exchange, Kind, Lane, Level, Window
 from .words import duration
@@ -183,21 +186,21 @@ def pieces(row: Sequence[Paint]) -> list[Piece]:
 
 
 LEGEND: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("blocked", "partly_blocked"), "blocked in a call (most, or part, of the time)"),
-    (("polling",), "fruitless calls, by share of time"),
-    (("moved",), "data moved"),
-    (("other",), "other calls"),
-    (("idle",), "open, in no call"),
-    (("opens",), "opens"),
-    (("closes",), "closes"),
-    (("opens_and_closes",), "opens and closes"),
-    (("ends",), "end of stream read"),
-    (("fails",), "call failed"),
-    (("unfinished",), "never returned"),
-    (("filled",), "most bytes in the kernel's buffer"),
-    (("waits",), "client waits"),
-    (("answered",), "answered"),
-    (("unanswered",), "no or wrong answer"),
+    (("blocked", "partly_blocked"), message("blocked in a call (most, or part, of the time)")),
+    (("polling",), message("fruitless calls, by share of time")),
+    (("moved",), message("data moved")),
+    (("other",), message("other calls")),
+    (("idle",), message("open, in no call")),
+    (("opens",), message("opens")),
+    (("closes",), message("closes")),
+    (("opens_and_closes",), message("opens and closes")),
+    (("ends",), message("end of stream read")),
+    (("fails",), message("call failed")),
+    (("unfinished",), message("never returned")),
+    (("filled",), message("most bytes in the kernel's buffer")),
+    (("waits",), message("client waits")),
+    (("answered",), message("answered")),
+    (("unanswered",), message("no or wrong answer")),
 )
 
 
@@ -212,11 +215,11 @@ def legend(used: set[str], look: Look) -> list[list[Piece]]:
         signs = [sign for name in names for sign in getattr(look.glyphs, name)]
         if used.intersection(signs):
             state = {"partly_blocked": "blocked", "polling": "fruitless"}.get(names[0], names[0])
-            entries.append([("".join(signs), styled(state)), (f" {meaning}", "")])
+            entries.append([("".join(signs), styled(state)), (f" {say(meaning)}", "")])
     lines: list[list[Piece]] = []
     length = 0
     for entry in entries:
-        wide = sum(len(text) for text, _ in entry)
+        wide = sum(cell_len(text) for text, _ in entry)
         if not lines or length + 3 + wide > look.width:
             lines.append(entry)
             length = wide
@@ -232,10 +235,10 @@ def share_words(lane: Lane, window: Window) -> str:
     kinds: tuple[Kind, ...] = ("blocked", "fruitless")
     best = max(kinds, key=lambda kind: ns[KIND_INDEX[kind]])
     share = min(1.0, ns[KIND_INDEX[best]] / window.length_ns)
-    return f"{100 * share:.0f}% {best}" if share >= 0.005 else ""
+    return say("{share} blocked" if best == "blocked" else "{share} fruitless", share=f"{100 * share:.0f}%") if share >= 0.005 else ""
 
 
 def pause_words(exchanges: Sequence[Exchange]) -> str:
     """Return how long a client waited at worst: `max 1.40 s`."""
     worst = max((exchange.latency_ns for exchange in exchanges if exchange.latency_ns is not None), default=None)
-    return "" if worst is None else f"max {duration(worst)}"
+    return "" if worst is None else say("max {time}", time=duration(worst))

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from .axis import Axis, axis_lines, counts_from_start, step_of
 from .lanes import Paint, legend, paint_client, paint_lane, paint_queue, pause_words, pieces, share_words
+from .language import say
 from .listing import Entry, Listing
 from .look import Look, Page, Piece, styled
 from .values import Delivery, Exchange, Facts, Lane, Story, Window
@@ -21,6 +22,7 @@ from .words import (
     counted,
     duration,
     ending,
+    enumerated,
     fit,
     model_words,
     moment,
@@ -87,37 +89,44 @@ def header(page: Page, story: Story, source: str | None) -> None:
     facts = story.facts
     page.line((visible(facts.name), styled("title")), (f"  {visible(source)}" if source else "", styled("quiet")))
     page.wrapped(visible(" ".join(facts.command)), indent=2)
-    parts = [f"Python {visible(facts.python)}" if facts.python else "", f"{visible(facts.core)} core" if facts.core else "",
-             f"started {started_words(facts.started_at)}", ending(facts)]
-    page.wrapped(", ".join(part for part in parts if part), indent=2)
-    share = f"{percent(facts.fruitless / facts.calls)} of them" if facts.fruitless else "none" if facts.calls else ""
-    lost = "none lost" if not facts.lost else f"{facts.lost:,} LOST: what follows is not all"
-    parts = [counted(facts.calls, "call"), f"{share} fruitless" if share else "", lost if facts.calls or facts.lost else "",
-             _packet_words(story.facts), _recording_words(story),
-             f"CPU {duration(story.cpu.ns)}{' since the first listen' if story.cpu.from_listen else ''}" if story.cpu else ""]
-    page.wrapped(", ".join(part for part in parts if part), indent=2)
+    parts = [f"Python {visible(facts.python)}" if facts.python else "", say("{name} core", name=visible(facts.core)) if facts.core else "",
+             say("started {when}", when=started_words(facts.started_at)), ending(facts)]
+    page.wrapped(enumerated(parts), indent=2)
+    fruitless = say("{share} of them fruitless", share=percent(facts.fruitless / facts.calls)) if facts.fruitless else say(
+        "none fruitless") if facts.calls else ""
+    lost = say("none lost") if not facts.lost else say("{n} LOST: what follows is not all", n=f"{facts.lost:,}")
+    cpu = ""
+    if story.cpu:
+        cpu = say("CPU {time} since the first listen" if story.cpu.from_listen else "CPU {time}", time=duration(story.cpu.ns))
+    parts = [counted(facts.calls, "call"), fruitless, lost if facts.calls or facts.lost else "",
+             _packet_words(story.facts), _recording_words(story), cpu]
+    page.wrapped(enumerated(parts), indent=2)
     if story.model is not None and story.model.model != "unknown":
-        page.wrapped(f"Model: {model_words(story.model)}", indent=2)
+        page.wrapped(say("Model: {model}", model=model_words(story.model)), indent=2)
     for spot in facts.blind_spots:
-        page.wrapped(f"Not seen: {visible(spot)}", indent=2, state="fruitless")
+        page.wrapped(say("Not seen: {spot}", spot=visible(spot)), indent=2, state="fruitless")
     if (story.window.start_ns, story.window.end_ns) != (0, story.end_ns):
         step_ns = max(1, story.window.length_ns // 1_000)
-        page.wrapped(f"From {moment(story.window.start_ns, step_ns)} to {moment(story.window.end_ns, step_ns)}: "
-                     f"{duration(story.window.length_ns)}", indent=2, state="title")
+        page.wrapped(say("From {start} to {end}: {time}", start=moment(story.window.start_ns, step_ns),
+                         end=moment(story.window.end_ns, step_ns), time=duration(story.window.length_ns)), indent=2, state="title")
 
 
 def _packet_words(facts: Facts) -> str:
     if facts.packets is None:
         return ""
-    lost = "how many were lost is not known" if facts.packets_lost is None else f"{facts.packets_lost:,} LOST" if facts.packets_lost else ""
-    return f"{counted(facts.packets, 'packet')}{f' ({lost})' if lost else ''}"
+    packets = counted(facts.packets, "packet")
+    if facts.packets_lost is None:
+        return say("{packets} (how many were lost is not known)", packets=packets)
+    return say("{packets} ({n} LOST)", packets=packets, n=f"{facts.packets_lost:,}") if facts.packets_lost else packets
 
 
 def _recording_words(story: Story) -> str:
     if not story.facts.call_cost_ns:
         return ""
-    share = f" ({percent(story.recording_share)} of the CPU)" if story.recording_share is not None else ""
-    return f"recording one cost about {duration(story.facts.call_cost_ns)}{share}"
+    cost = duration(story.facts.call_cost_ns)
+    if story.recording_share is None:
+        return say("recording one cost about {time}", time=cost)
+    return say("recording one cost about {time} ({share} of the CPU)", time=cost, share=percent(story.recording_share))
 
 
 def draw(
@@ -139,7 +148,7 @@ def draw(
     axis = Axis(shared or windows[0], frame.glyphs)
     labels, ruler = axis_lines(axis, look)
     if counts_from_start(axis):
-        page.line((f"{' ' * (frame.names + 3)}from {moment(axis.window.start_ns, step_of(axis))}", styled("quiet")))
+        page.line((" " * (frame.names + 3) + say("from {start}", start=moment(axis.window.start_ns, step_of(axis))), styled("quiet")))
     page.line(" " * (frame.names + 3), (labels, styled("quiet")))
     page.line(" " * (frame.names + 3), (ruler, styled("quiet")))
     used: set[str] = set()
@@ -163,24 +172,27 @@ def _draw_story(page: Page, story: Story, axis: Axis, frame: Frame, look: Look) 
             page.line((f"  {more}", styled("quiet")))
 
     clients = _by_client(story.exchanges) if story.measured_by == "client" else {}
-    add("threads", [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), share_words(lane, story.window))
-                    for lane in story.threads], _and_more(story.more_threads, "thread", "less busy"))
-    add("sockets", [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), _socket_words(lane))
-                    for lane in story.sockets], _and_more(story.more_sockets, "socket", "less active"))
+    more_threads = say("and {threads}, less busy", threads=counted(story.more_threads, "more thread")) if story.more_threads > 0 else ""
+    more_sockets = say("and {sockets}, less active", sockets=counted(story.more_sockets, "more socket")) if story.more_sockets > 0 else ""
+    add(say("threads"), [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), share_words(lane, story.window))
+                    for lane in story.threads], more_threads)
+    add(say("sockets"), [Row(visible(lane.name), paint_lane(lane, axis, look, story.end_ns), _socket_words(lane))
+                    for lane in story.sockets], more_sockets)
     most = _most_queued(story)
     filled = [(lane, story.queues[lane.id]) for lane in story.sockets if lane.id in story.queues]
-    add("in the kernel's buffers", [
+    add(say("in the kernel's buffers"), [
         Row(visible(lane.name), paint_queue(told, axis, look, most, lane.closed_ns or story.end_ns), _queue_words(story, lane))
         for lane, told in filled])
     if story.hidden_sockets:
-        hidden = counted(story.hidden_sockets, "socket")
-        page.line((f"  {hidden} of an event loop's own, for waking itself, not shown: --internal", styled("quiet")))
+        hidden = say("{sockets} of an event loop's own, for waking itself, not shown: --internal",
+                     sockets=counted(story.hidden_sockets, "socket"))
+        page.line((f"  {hidden}", styled("quiet")))
     shown = list(clients.items())[:MOST_CLIENTS]
-    add("clients", [Row(visible(name), paint_client(own, axis, look, story.closings, story.end_ns), pause_words(own))
+    add(say("clients"), [Row(visible(name), paint_client(own, axis, look, story.closings, story.end_ns), pause_words(own))
                     for name, own in shown],
-        _and_more(len(clients) - len(shown), "client", "not shown"))
+        say("and {clients}, not shown", clients=counted(len(clients) - len(shown), "more client")) if len(clients) > len(shown) else "")
     if not story.threads and not story.sockets:
-        page.line("  no socket call" + ("" if story.facts.calls == 0 else " in this window"))
+        page.line("  " + say("no socket call" if story.facts.calls == 0 else "no socket call in this window"))
     return used
 
 
@@ -206,7 +218,7 @@ def _most_queued(story: Story) -> int:
 
 
 def _queue_words(story: Story, lane: Lane) -> str:
-    return f"max {size(max(level.queued_bytes for level in story.queues[lane.id]))}"
+    return say("max {size}", size=size(max(level.queued_bytes for level in story.queues[lane.id])))
 
 
 def _by_client(exchanges: Sequence[Exchange]) -> dict[str, list[Exchange]]:
@@ -222,17 +234,13 @@ def _by_client(exchanges: Sequence[Exchange]) -> dict[str, list[Exchange]]:
 
 def _socket_words(lane: Lane) -> str:
     calls = sum(lane.calls)
-    return f"{short_count(calls)} call{'' if calls == 1 else 's'}"
-
-
-def _and_more(count: int, noun: str, why: str) -> str:
-    return f"and {counted(count, f'more {noun}')}, {why}" if count > 0 else ""
+    return say("{short} call" if calls == 1 else "{short} calls", short=short_count(calls))
 
 
 def _list(page: Page, story: Story, listing: Listing, look: Look) -> None:
     page.line("")
     if not listing.entries and not listing.signals:
-        page.line("no such call in this window")
+        page.line(say("no such call in this window"))
         return
     threads = {lane.id: visible(lane.name) for lane in story.threads}
     several = len({entry.first.thread_id for entry in listing.entries} | {signal.thread_id for signal in listing.signals}) > 1
@@ -250,7 +258,8 @@ def _list(page: Page, story: Story, listing: Listing, look: Look) -> None:
         data = f"  {visible_bytes(entry.payload, entry.size or 0)}" if entry.payload is not None else ""
         page.line((at, styled("quiet")), who, (entry_words(entry, story), styled(state)), *_site_pieces(entry), data)
     if listing.more:
-        page.line((f"... and more: {len(listing.entries):,} lines are shown; narrow it with --from and --to", styled("quiet")))
+        page.line((say("... and more: {n} lines are shown; narrow it with --from and --to", n=f"{len(listing.entries):,}"),
+                   styled("quiet")))
 
 
 def _begun_ns(line: Entry | Delivery) -> int:
@@ -271,14 +280,15 @@ def entry_words(entry: Entry, story: Story) -> str:
         if len(entry.what) > 3:
             parts.append("...")
         length_ns = entry.last.ended_ns - entry.first.started_ns
-        about = "" if entry.exact else "about "
-        return f"{about}{entry.calls:,} fruitless calls in {duration(length_ns)}: {', '.join(parts)}"
+        return say("{n} fruitless calls in {time}: {what}" if entry.exact else "about {n} fruitless calls in {time}: {what}",
+                   n=f"{entry.calls:,}", time=duration(length_ns), what=", ".join(parts))
     call = entry.first
-    took = f"open for {duration(call.duration_ns)}" if call.unfinished else duration(call.duration_ns)
+    took = say("open for {time}", time=duration(call.duration_ns)) if call.unfinished else duration(call.duration_ns)
     phases = ""
     if call.wait_ns is not None and call.copy_ns is not None:
-        waited = f"ready after {duration(call.wait_ns)}" if call.wait_ns else f"ready {duration(call.sat_ns)} before"
-        phases = f" ({waited}, {duration(call.copy_ns)} to wake up and copy)"
+        waited = say("ready after {time}", time=duration(call.wait_ns)) if call.wait_ns else say(
+            "ready {time} before", time=duration(call.sat_ns))
+        phases = say(" ({waited}, {time} to wake up and copy)", waited=waited, time=duration(call.copy_ns))
     return f"{call_words(call, story.names)}  {took}{phases}"
 
 

@@ -9,8 +9,9 @@ import math
 import re
 import unicodedata
 from codecs import getincrementaldecoder as incremental
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
+from functools import reduce
 
 from rich.cells import cell_len, set_cell_size
 
@@ -123,6 +124,12 @@ def counted(count: int, noun: str) -> str:
     return plural(f"{{n}} {noun}", f"{{n}} {noun}{ending}", count)
 
 
+def enumerated(parts: Iterable[str]) -> str:
+    """Return parts one after the other, with commas between; empty ones are left out."""
+    there = [part for part in parts if part]
+    return reduce(lambda one, more: say("{one}, {more}", one=one, more=more), there) if there else ""
+
+
 def short_count(count: int) -> str:
     """Return a count in at most four characters and a letter: 980, 12.3k, 4.56M."""
     if count < 10_000:
@@ -134,9 +141,11 @@ def short_count(count: int) -> str:
 
 
 _OUTCOMES = {
-    "would_block": "EAGAIN", "in_progress": "in progress", "reset": "reset by peer (ECONNRESET)", "broken_pipe": "broken pipe (EPIPE)",
-    "refused": "refused (ECONNREFUSED)", "aborted": "aborted (ECONNABORTED)", "timeout": "timed out", "eof": "end of stream",
-    "interrupted": "interrupted", "cancelled": "cancelled", "want_read": "wants to read first", "want_write": "wants to write first",
+    "would_block": "EAGAIN", "in_progress": message("in progress"), "reset": message("reset by peer (ECONNRESET)"),
+    "broken_pipe": message("broken pipe (EPIPE)"), "refused": message("refused (ECONNREFUSED)"),
+    "aborted": message("aborted (ECONNABORTED)"), "timeout": message("timed out"), "eof": message("end of stream"),
+    "interrupted": message("interrupted"), "cancelled": message("cancelled"), "want_read": message("wants to read first"),
+    "want_write": message("wants to write first"),
 }
 
 
@@ -148,7 +157,7 @@ def call_words(call: Span, names: Mapping[int, str]) -> str:
     """
     where = (brief(names.get(call.socket_id, f"socket {call.socket_id}")),) if call.socket_id else ()
     given = ", ".join((*where, *argument_words(call)))
-    limit = f" (timeout {duration(call.timeout_ns)}: {_kernel_calls(call)})" if _has_timeout(call) else ""
+    limit = say(" (timeout {time}: {calls})", time=duration(call.timeout_ns), calls=_kernel_calls(call)) if _has_timeout(call) else ""
     return f"{brief(call.operation)}({given}) {_came_of_it(call, names)}".rstrip() + limit
 
 
@@ -169,44 +178,49 @@ def timeout_words(call: Span) -> str:
     """Return what a Python timeout makes of a call: `with a timeout of 2.00 s (poll + recv on a nonblocking descriptor)`, or ""."""
     if not _has_timeout(call):
         return ""
-    return f"with a timeout of {duration(call.timeout_ns)} ({_kernel_calls(call)} on a nonblocking descriptor)"
+    return say("with a timeout of {time} ({calls} on a nonblocking descriptor)", time=duration(call.timeout_ns), calls=_kernel_calls(call))
 
 
 def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
     if call.unfinished:
-        return "did not return"
+        return say("did not return")
     if call.outcome == "ok":
         if call.operation in ("accept", "ring_accept") and call.result:
-            return f"new: {brief(names.get(call.result, f'socket {call.result}'))}"
+            return say("new: {name}", name=brief(names.get(call.result, f"socket {call.result}")))
         if call.operation.startswith("sig") and call.result:
-            return f"signal {signal_name(call.result)}"
+            return say("signal {name}", name=signal_name(call.result))
         if call.layer == "wait":
-            return "" if call.operation == "pause" else f"{call.result or 0} ready"
+            return "" if call.operation == "pause" else say("{n} ready", n=call.result or 0)
         if call.operation.startswith((*MOVING, "tls_")) and call.result is not None:
-            of = f" of {call.asked:,}" if call.asked is not None and call.asked != call.result else ""
-            return f"{call.result:,}{of} byte{'' if call.result == 1 and not of else 's'}" + (f" {brief(call.peer)}" if call.peer else "")
+            said = counted(call.result, "byte")
+            if call.asked is not None and call.asked != call.result:
+                said = say("{n} of {asked} bytes", n=f"{call.result:,}", asked=f"{call.asked:,}")
+            return said + (f" {brief(call.peer)}" if call.peer else "")
         if call.operation == "setblocking" and call.asked is not None:
-            return "blocking" if call.asked else "nonblocking"
+            return say("blocking" if call.asked else "nonblocking")
         if call.operation == "settimeout":
-            limited = f"{duration(call.asked)}: its descriptor is nonblocking"
-            return limited if call.asked else "blocking" if call.asked is None else "nonblocking"
+            if call.asked:
+                return say("{time}: its descriptor is nonblocking", time=duration(call.asked))
+            return say("blocking" if call.asked is None else "nonblocking")
         if call.operation == "listen" and call.asked is not None:
-            return f"backlog {call.asked}"
+            return say("backlog {n}", n=call.asked)
         return brief(call.peer or "")
     if call.outcome == "error" and call.errno:
-        return f"error {errno_name(call.errno)}"
-    return _OUTCOMES.get(call.outcome or "", visible(call.outcome or ""))
+        return say("error {name}", name=errno_name(call.errno))
+    known = _OUTCOMES.get(call.outcome or "")
+    return visible(call.outcome or "") if known is None else say(known)
 
 
 def signal_words(signal: Delivery, names: Mapping[int, str]) -> str:
     """Return a signal that came: `SIGIO in recv: handler ran 40 us (fd 3 listener)`."""
-    during = f" in {brief(signal.during)}" if signal.during and signal.via != "sigwait" else ""
+    during = say(" in {call}", call=brief(signal.during)) if signal.during and signal.via != "sigwait" else ""
     on = f" ({brief(names[signal.socket_id])})" if signal.socket_id is not None and signal.socket_id in names else ""
     if signal.via == "sigwait":
-        return f"{brief(signal.signal)}{on} came to {brief(signal.during or 'a wait')}"
-    ran = "its handler never came back" if signal.ended_ns is None else f"handler ran {duration(signal.ended_ns - signal.started_ns)}"
-    woke = ", number written to the wake-up descriptor" if signal.via == "wakeup_fd" else ""
-    return f"{brief(signal.signal)}{during}{on}: {ran}{woke}"
+        return say("{signal} came to {call}", signal=f"{brief(signal.signal)}{on}", call=brief(signal.during or say("a wait")))
+    ran = say("its handler never came back") if signal.ended_ns is None else say(
+        "handler ran {time}", time=duration(signal.ended_ns - signal.started_ns))
+    woke = say(", number written to the wake-up descriptor") if signal.via == "wakeup_fd" else ""
+    return say("{what}: {ran}", what=f"{brief(signal.signal)}{during}{on}", ran=f"{ran}{woke}")
 
 
 def spin_words(spin: Spin) -> str:
@@ -232,17 +246,16 @@ def started_words(started_at: str) -> str:
 
 def ending(facts: Facts) -> str:
     """Return how a run ended: `exited with status 0 after 3.02 s`."""
-    after = f" after {duration(facts.duration_ns)}" if facts.duration_ns is not None else ""
     status = facts.exit_status
     if facts.duration_ns is None and facts.ended_by is None:
-        return "still going on, or its recorder died"
+        return say("still going on, or its recorder died")
     how = {
-        "signal": f"killed by signal {status - 128}" if status is not None and status > 128 else "killed by a signal",
-        "interrupt": "ended by Ctrl-C", "terminated": "ended by SIGTERM", "for": "stopped when its time was up (--for)",
-        "max_calls": "stopped at its number of calls (--max-calls)", "workload": "stopped when the last client was done",
-        "recorder_lost": "recovered after its recorder had died",
-    }.get(facts.ended_by or "", "ended" if status is None else f"exited with status {status}")
-    return visible(how) + after
+        "signal": say("killed by signal {n}", n=status - 128) if status is not None and status > 128 else say("killed by a signal"),
+        "interrupt": say("ended by Ctrl-C"), "terminated": say("ended by SIGTERM"), "for": say("stopped when its time was up (--for)"),
+        "max_calls": say("stopped at its number of calls (--max-calls)"), "workload": say("stopped when the last client was done"),
+        "recorder_lost": say("recovered after its recorder had died"),
+    }.get(facts.ended_by or "", say("ended") if status is None else say("exited with status {n}", n=status))
+    return visible(how) if facts.duration_ns is None else say("{ended} after {time}", ended=visible(how), time=duration(facts.duration_ns))
 
 
 def model_words(model: RunModel) -> str:
