@@ -86,6 +86,9 @@ def _tell_success(call: Span, called: str, cast: Cast) -> str:
         who = cast.where(call.result)
         if _waited(call):
             return language.say("{call} stood still for {time}, then took up {who}", call=called, time=duration(call.duration_ns), who=who)
+        if call.layer == "ring":
+            return language.say("{call} was done after {time}: the kernel took up {who}", call=called, time=duration(call.duration_ns),
+                                who=who)
         return language.say("{call} took up {who} at once", call=called, who=who) + _phases(call, language)
     if call.layer == "wait" or call.operation == "ring_wait":
         return _tell_wait(call, called, language)
@@ -102,6 +105,9 @@ def _tell_receive(call: Span, called: str, language: Language) -> str:
         return language.say("{call} asked for no bytes, and got none", call=called)
     if _waited(call):
         said = language.say("{call} stood still for {time}, then returned {size}", call=called, time=duration(call.duration_ns), size=size)
+    elif call.layer == "ring":
+        said = language.say("{call} was done after {time}: the kernel copied {size}", call=called, time=duration(call.duration_ns),
+                            size=size)
     else:
         said = language.say("{call} returned {size} at once", call=called, size=size)
     return said + _phases(call, language)
@@ -190,6 +196,9 @@ def _would_block(call: Span, called: str, language: Language) -> str:
 def _eof(call: Span, called: str, language: Language) -> str:
     if _waited(call):
         return language.say("{call} stood still for {time}, then returned b'': the other side will send no more", call=called,
+                            time=duration(call.duration_ns))
+    if call.layer == "ring":
+        return language.say("{call} was done after {time} with b'': the other side will send no more", call=called,
                             time=duration(call.duration_ns))
     return language.say("{call} returned b'' at once: the other side will send no more", call=called)
 

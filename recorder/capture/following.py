@@ -92,7 +92,7 @@ class _Follower:
 
     def receive(self, call: MovingCall) -> None:
         """Take a call that received, accepted or connected."""
-        if call.operation == "accept":
+        if call.operation in ("accept", "ring_accept"):
             accepted = self.endpoints.life_of.get(call.result or 0)
             if accepted is not None and call.outcome == "ok":
                 self._establish(call, accepted)
@@ -100,7 +100,7 @@ class _Follower:
         life = self.endpoints.life_of.get(call.socket_id)
         if life is None:
             return
-        if call.operation.startswith("connect"):
+        if call.operation.startswith(("connect", "ring_connect")):
             if call.outcome == "ok" and life.kind == "tcp":
                 self._establish(call, life)
         elif life.kind == "udp":

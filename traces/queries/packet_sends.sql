@@ -9,6 +9,6 @@ LEFT JOIN addresses a ON a.id = c.peer_id
 LEFT JOIN calls q ON q.id = c.parent_id AND q.socket_id = c.socket_id
 LEFT JOIN operations r ON r.id = q.operation_id
 WHERE c.run_id = :run AND s.kind IN ('tcp', 'udp')
-  AND (o.name LIKE 'send%' OR o.name LIKE 'write%' OR o.name IN ('splice', 'tls_send'))
+  AND (o.name LIKE 'send%' OR o.name LIKE 'write%' OR o.name IN ('splice', 'tls_send', 'ring_send'))
   AND coalesce(r.name LIKE 'send%', 0) = 0
 ORDER BY c.started_ns, c.id;
