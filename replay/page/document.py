@@ -5,12 +5,13 @@ Owns the names of its keys, which the scripts of the page read. Draws nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ...traces import Run, Trace
 from ..compare import Comparison, compare_stories
+from ..language import LANGUAGES, speaking
 from ..phases import Phases
 from ..reading import Reader, damaged
 from ..sentences import sentences
@@ -28,6 +29,7 @@ MOST_PACKETS = 200_000
 REQUESTS_UP_TO = 2_000_000
 """Requests that no workload saw are gathered from all calls: of more calls than these that takes too long."""
 REQUESTS_SERVED_UP_TO = 300_000
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def _run(shown: Shown, story: Story, offset_ns: int) -> dict[str, Any]:
             "running": shown.run.duration_ns is None,
             "facts": {
                 "command": command_words(facts), "directory": shown.run.directory, "python": facts.python, "core": facts.core,
-                "started": started_words(facts.started_at), "ended": ending(facts), "duration_ns": facts.duration_ns, "calls": facts.calls,
+                "started": started_words(facts.started_at), "ended": _in_each_language(lambda: ending(facts)),
+                "duration_ns": facts.duration_ns, "calls": facts.calls,
                 "lost": facts.lost, "model": story.model.name if story.model else None, "fruitless": facts.fruitless,
                 "kind_calls": list(facts.kind_calls), "kind_ns": list(facts.kind_ns), "blind_spots": list(facts.blind_spots),
                 "cpu_ns": story.cpu.ns if story.cpu else None},
@@ -171,8 +174,17 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
                     for figure in comparison.figures],
         "latencies": [{"client": client, "runs": [asdict(latency) for latency in latencies]} for client, latencies in comparison.latencies],
         "phases": [_phases(phases) for phases in comparison.phases],
-        "sentences": list(sentences(comparison)),
+        "sentences": _in_each_language(lambda: list(sentences(comparison))),
     }
+
+
+def _in_each_language(tell: Callable[[], Told]) -> dict[str, Told]:
+    """Return what is told in each language that the page speaks; what a catalogue does not have is in English there, too."""
+    told = {}
+    for code in LANGUAGES:
+        with speaking(code):
+            told[code] = tell()
+    return told
 
 
 def _phases(phases: Phases) -> dict[str, int | None]:

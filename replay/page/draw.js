@@ -3,7 +3,9 @@
 // during that column, exactly, however many calls that were.
 
 const Draw = (() => {
-  const STRIP = 7;
+  /** Return the height of the strip of marks above a lane, and the unit of marks, device pixels. */
+  const dot = () => Math.max(1, Math.round(window.devicePixelRatio || 1));
+  const strip = () => 7 * dot();
 
   /**
    * Return per column the heights of the classes, in device pixels, from below.
@@ -35,7 +37,7 @@ const Draw = (() => {
 
   /** Draw the classes of time of a lane into a box (device pixels). */
   function shares(context, lane, box, from, to, filter) {
-    const rows = heights(lane, from, to, box.width, box.height - STRIP, filter);
+    const rows = heights(lane, from, to, box.width, box.height - strip(), filter);
     const base = new Uint16Array(box.width);
     rows.forEach((row, kind) => {
       const path = new Path2D();
@@ -65,23 +67,23 @@ const Draw = (() => {
     const scale = box.width / (to - from);
     const moved = lane.series(filter)[2];
     context.fillStyle = Style.colour("moved");
-    const step = 3;
+    const [one, step] = [dot(), 3 * dot()];
     for (let x = 0; x < box.width; x += step) {
       const [start, end] = [from + x / scale, from + Math.min(box.width, x + step) / scale];
-      if (moved.some((part) => part.begun(start, end) > 0.5)) context.fillRect(box.x + x, box.y + 3, 2, 3);
+      if (moved.some((part) => part.begun(start, end) > 0.5)) context.fillRect(box.x + x, box.y + 3 * one, 2 * one, 3 * one);
     }
     lane.failures ??= lane.calls.filter((call) => FAILURES.has(run.shapes[run.columns.shape[call]][4]) && run.kinds[call] !== 1);
     context.fillStyle = Style.colour("failed");
-    let last = -10;
+    let last = -10 * one;
     for (const call of lane.failures) {
       const x = (run.ends[call] - from) * scale;
-      if (x < 0 || x > box.width || x - last < 4 || (filter && !filter.passes(run, call))) continue;
+      if (x < 0 || x > box.width || x - last < 4 * one || (filter && !filter.passes(run, call))) continue;
       last = x;
       context.beginPath();
       context.moveTo(box.x + x, box.y);
-      context.lineTo(box.x + x + 3.5, box.y + STRIP / 2);
-      context.lineTo(box.x + x, box.y + STRIP);
-      context.lineTo(box.x + x - 3.5, box.y + STRIP / 2);
+      context.lineTo(box.x + x + 3.5 * one, box.y + strip() / 2);
+      context.lineTo(box.x + x, box.y + strip());
+      context.lineTo(box.x + x - 3.5 * one, box.y + strip() / 2);
       context.fill();
     }
   }
@@ -101,7 +103,7 @@ const Draw = (() => {
       if (width < 4 * ratio) continue;
       context.strokeStyle = Style.colour("soft");
       context.lineWidth = 1;
-      context.strokeRect(Math.round(box.x + left) + 0.5, box.y + STRIP + 0.5, Math.max(1, Math.round(width) - 1), box.height - STRIP - 1);
+      context.strokeRect(Math.round(box.x + left) + 0.5, box.y + strip() + 0.5, Math.max(1, Math.round(width) - 1), box.height - strip() - 1);
       phase(context, run, call, box, left, right, from, scale);
       label(context, run.shapes[run.columns.shape[call]][2], box, left, width, ratio);
     }
@@ -113,13 +115,13 @@ const Draw = (() => {
     const x = Math.max(left, (run.starts[call] + ready - READY_ZERO - from) * scale);
     if (x >= right) return;
     context.fillStyle = Style.colour("copy");
-    context.fillRect(box.x + x, box.y + box.height - 5, Math.max(1, right - x), 5);
+    context.fillRect(box.x + x, box.y + box.height - 5 * dot(), Math.max(1, right - x), 5 * dot());
   }
 
   function label(context, text, box, left, width, ratio) {
     const need = context.measureText(text).width + 8 * ratio;
     if (width < need) return;
-    const y = box.y + STRIP + (box.height - STRIP) / 2;
+    const y = box.y + strip() + (box.height - strip()) / 2;
     context.fillStyle = Style.colour("paper");
     context.globalAlpha *= 0.82;
     context.fillRect(box.x + left + 2 * ratio, y - 7 * ratio, need - 2 * ratio, 14 * ratio);
@@ -164,7 +166,7 @@ const Draw = (() => {
   /** Draw packets as ticks: above the middle those that came, below it those that the program's side sent; with data or without. */
   function packets(context, list, box, from, to) {
     const scale = box.width / (to - from);
-    const [middle, half] = [box.y + STRIP + (box.height - STRIP) / 2, (box.height - STRIP) / 2];
+    const [middle, half] = [box.y + strip() + (box.height - strip()) / 2, (box.height - strip()) / 2];
     const last = [-1, -1];
     let n = lowerBound(Float64Array.from(list, (packet) => packet.at), from);
     for (; n < list.length && list[n].at < to; n++) {
@@ -175,7 +177,7 @@ const Draw = (() => {
       last[side] = x;
       context.fillStyle = Style.colour(bytes ? "pick" : "soft");
       const length = bytes ? half : half / 2;
-      context.fillRect(box.x + x, sent ? middle : middle - length, bytes ? 2 : 1, length);
+      context.fillRect(box.x + x, sent ? middle : middle - length, (bytes ? 2 : 1) * dot(), length);
     }
   }
 
@@ -183,18 +185,19 @@ const Draw = (() => {
   function signals(context, list, box, from, to) {
     const scale = box.width / (to - from);
     context.fillStyle = Style.colour("ruler");
-    let last = -10;
+    const one = dot();
+    let last = -10 * one;
     for (const signal of list) {
       const x = (signal.started_ns - from) * scale;
-      if (x < 0 || x > box.width || x - last < 3) continue;
+      if (x < 0 || x > box.width || x - last < 3 * one) continue;
       last = x;
       context.beginPath();
-      context.moveTo(box.x + x - 4, box.y);
-      context.lineTo(box.x + x + 4, box.y);
-      context.lineTo(box.x + x, box.y + STRIP);
+      context.moveTo(box.x + x - 4 * one, box.y);
+      context.lineTo(box.x + x + 4 * one, box.y);
+      context.lineTo(box.x + x, box.y + strip());
       context.fill();
     }
   }
 
-  return {lane, exchanges, signals, packets, heights, STRIP};
+  return {lane, exchanges, signals, packets, heights, strip};
 })();

@@ -128,7 +128,7 @@ const Stage = (() => {
     const end = row.type === "socket" ? known.closed_ns ?? row.run.to : row.run.to;
     const [left, right] = [Math.max(0, (begin - from) * scale), Math.min(box.width, (end - from) * scale)];
     context.fillStyle = Style.colour("life");
-    if (right > left) context.fillRect(box.x + left, box.y + Draw.STRIP, right - left, box.height - Draw.STRIP);
+    if (right > left) context.fillRect(box.x + left, box.y + Draw.strip(), right - left, box.height - Draw.strip());
   }
 
   function title(row, y) {

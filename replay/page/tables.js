@@ -63,7 +63,7 @@ const Tables = (() => {
     holder.append(table(Words.say("runs_table"), heads, State.runs.map(({name, known: {facts}}) => [
       name, facts.command, facts.model ?? "–", Format.count(facts.calls) + (facts.lost ? ` (${Words.say("lost")}: ${Format.count(facts.lost)})` : ""),
       ...facts.kind_ns.map((ns, kind) => `${Format.duration(ns)} · ${Format.count(facts.kind_calls[kind])}`),
-      facts.cpu_ns === null ? "–" : Format.duration(facts.cpu_ns), facts.ended])));
+      facts.cpu_ns === null ? "–" : Format.duration(facts.cpu_ns), Words.own(facts.ended)])));
     for (const {name, known} of State.runs) {
       if (!known.facts.blind_spots.length) continue;
       holder.append(make("h3", {}, `${Words.say("blind")} · ${visibleText(name)}`),
@@ -95,7 +95,9 @@ const Tables = (() => {
         [client, ...runs.map((one) => one.median_ns === null ? `0 / ${one.asked}`
           : `${one.answers} / ${one.asked} · ${Words.say("median")} ${Format.duration(one.median_ns)} · ${Words.say("worst")} ${Format.duration(one.max_ns)}`)])));
     }
-    holder.append(make("ul", {class: "sentences", lang: "en"}, ...comparison.sentences.map((sentence) => make("li", {}, visibleText(sentence)))));
+    const english = new Set(comparison.sentences.en);
+    holder.append(make("ul", {class: "sentences"}, ...Words.own(comparison.sentences).map((sentence) =>
+      make("li", english.has(sentence) ? {lang: "en"} : {}, visibleText(sentence)))));
   }
 
   return {view, whole, rangeWords};

@@ -86,6 +86,8 @@ const Words = {
     const text = WORDS[Words.language][key] ?? WORDS.en[key] ?? key;
     return typeof text === "string" ? text.replace(/\{(\d)\}/g, (_, n) => String(values[Number(n)])) : text;
   },
+  /** Return what the document tells in each language, in the one that is spoken. */
+  own(told) { return told[Words.language] ?? told.en; },
   /** Put the words into every element that names one. */
   apply() {
     document.documentElement.lang = Words.language === "zh" ? "zh-Hans" : "en";

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sockreel.replay.language import LANGUAGES, speaking
 from sockreel.replay.page.calls import READY_ZERO
 from sockreel.replay.page.cells import pack_view
+from sockreel.replay.page.document import document, shown_runs
 from sockreel.replay.page.html import write_html
 from sockreel.replay.page.packing import Column, pack, unpack
 from sockreel.replay.values import Window
@@ -154,3 +156,15 @@ def test_a_damaged_trace_makes_a_page_or_one_clear_line(tmp_path: Path, damage: 
             assert "\n" not in str(error)
         else:
             assert len(_packs(out.getvalue().decode())) == 3
+
+
+def test_what_the_page_says_in_sentences_is_there_in_every_language_it_speaks(lecture_file: Path) -> None:
+    with open_trace(lecture_file) as trace:
+        told = document(shown_runs([(trace, run, None) for run in trace.runs()]), served=False)
+        for code in LANGUAGES:
+            with speaking(code):
+                again = document(shown_runs([(trace, run, None) for run in trace.runs()]), served=False)
+            assert again["comparison"]["sentences"] == told["comparison"]["sentences"]
+    assert set(told["comparison"]["sentences"]) == set(LANGUAGES)
+    assert len(told["comparison"]["sentences"]["en"]) == len(told["comparison"]["sentences"]["zh"]) > 3
+    assert set(told["runs"][0]["facts"]["ended"]) == set(LANGUAGES)

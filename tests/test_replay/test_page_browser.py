@@ -247,7 +247,7 @@ def _columns(browser: Browser, run: int) -> list[dict[str, int]]:
       const row = Stage.rows().find((one) => one.run.index === RUN && one.type === "thread");
       const canvas = document.getElementById("timeline");
       const box = Stage.boxOf(row, Math.round(row.y - Stage.top()));
-      const top = box.y + Draw.STRIP, high = box.height - Draw.STRIP;
+      const top = box.y + Draw.strip(), high = box.height - Draw.strip();
       const {data} = canvas.getContext("2d").getImageData(box.x, top, box.width, high);
       const names = Object.keys(COLOURS), shares = [];
       for (let x = 0; x < box.width; x++) {
@@ -394,6 +394,34 @@ def test_packets_stand_on_their_connection_and_beside_the_call_that_they_carried
     _row(browser, 0, "socket")
     dark = browser.run("""(() => { const row = Stage.rows().find((one) => one.type === "socket");
         const box = Stage.boxOf(row, Math.round(row.y - Stage.top())); const x = Math.round(Stage.xOf(1e7) - Stage.gutter());
-        const {data} = document.getElementById("timeline").getContext("2d").getImageData(box.x + x - 2, box.y + Draw.STRIP, 5, 6);
+        const {data} = document.getElementById("timeline").getContext("2d").getImageData(box.x + x - 2, box.y + Draw.strip(), 5, 6);
         return Math.min(...data.filter((_, n) => n % 4 === 0)); })()""")
     assert dark < 60
+
+
+def test_marks_are_as_large_on_a_fine_screen_as_on_a_coarse_one(browser: Browser, page: str) -> None:
+    """Two device pixels to each of CSS: strips, dots and diamonds take twice as many, so that a picture of it has the same shares."""
+    height = ("(() => { const row = Stage.rows().find((one) => one.type === 'thread');"
+              " return (Stage.boxOf(row, 0).height - Draw.strip()) / devicePixelRatio; })()")
+    marked = """(() => {
+      const row = Stage.rows().find((one) => one.type === "thread");
+      const box = Stage.boxOf(row, Math.round((row.y - Stage.top()) * devicePixelRatio));
+      const {data} = document.getElementById("timeline").getContext("2d").getImageData(box.x, box.y, box.width, Draw.strip());
+      let found = 0;
+      const near = (at, value) => Math.abs(data[at] - value) < 9;
+      for (let at = 0; at < data.length; at += 4) if (near(at, 213) && near(at + 1, 94) && near(at + 2, 0)) found++;
+      return found / devicePixelRatio ** 2;
+    })()"""
+    seen = {}
+    try:
+        for scale in (1, 2):
+            browser.resize(1000, 800, scale)
+            browser.open(page)
+            _settle(browser)
+            seen[scale] = browser.run(f"[{height}, {marked}, Draw.strip()]")
+    finally:
+        browser.resize(1000, 800)
+    assert seen[1][0] == pytest.approx(seen[2][0])
+    assert seen[1][1] > 20
+    assert seen[2][1] == pytest.approx(seen[1][1], rel=0.4)
+    assert (seen[1][2], seen[2][2]) == (7, 14)
