@@ -33,7 +33,7 @@ class View:
     """
 
     script: str = "1"
-    width: int = 1100
+    width: int = 1300
     height: int = 860
     page: str = "lecture"
     below: str | None = None
