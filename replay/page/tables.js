@@ -95,9 +95,7 @@ const Tables = (() => {
         [client, ...runs.map((one) => one.median_ns === null ? `0 / ${one.asked}`
           : `${one.answers} / ${one.asked} · ${Words.say("median")} ${Format.duration(one.median_ns)} · ${Words.say("worst")} ${Format.duration(one.max_ns)}`)])));
     }
-    const english = new Set(comparison.sentences.en);
-    holder.append(make("ul", {class: "sentences"}, ...Words.own(comparison.sentences).map((sentence) =>
-      make("li", english.has(sentence) ? {lang: "en"} : {}, visibleText(sentence)))));
+    holder.append(make("ul", {class: "sentences", lang: "en"}, ...comparison.sentences.map((sentence) => make("li", {}, visibleText(sentence)))));
   }
 
   return {view, whole, rangeWords};
