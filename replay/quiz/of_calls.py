@@ -174,7 +174,9 @@ def _ask(material: Material, place: int, kind: str) -> Draft | None:
         return None
     report = _report(material, place, call) if kind in ("readable", "writable") else None
     called = material.called(call)
-    scene = [*material.people(call.started_ns), *_before(material, place, call, kind)]
+    # Of the client itself more is said below: what lies in its queue, or that it has gone.
+    own = None if key == "data" else material.clients.get(call.socket_id or 0)
+    scene = [*material.people(call.started_ns, hide=own), *_before(material, place, call, kind)]
     if kind != "inherit":
         scene.append(_mode(call, called, material.language))
     scene.append(_kernel(material, call, key))
@@ -182,7 +184,7 @@ def _ask(material: Material, place: int, kind: str) -> Draft | None:
     if kind == "inherit":
         why.append(say("On Linux accept does not pass O_NONBLOCK on: each connection must be set nonblocking by itself."))
     elif kind in ("readable", "writable", "drain"):
-        why += _about_readiness(key, kind, material.language)
+        why += _about_readiness(material, call, key, kind)
     ask = say("What will {call} do?", call=called)
     if report is not None:
         ask = say("The wait has named this socket. What will {call} do?", call=called)
@@ -238,7 +240,8 @@ def _mode(call: Span, called: str, language: Language) -> str:
     if call.operation in _WAITS:
         if call.timeout_ns is None:
             return language.say("The program calls {call}, without a timeout.", call=called)
-        return language.say("The program calls {call}, with a timeout of {time}.", call=called, time=duration(call.timeout_ns))
+        return language.say("The program calls {call}, with a timeout of {time}.", call=called,
+                            time=duration(call.timeout_ns) if call.timeout_ns else "0")
     if call.timeout_ns == 0:
         return language.say("The program calls {call}; this socket is nonblocking.", call=called)
     if call.timeout_ns is None:
@@ -287,9 +290,13 @@ def _kernel(material: Material, call: Span, key: str) -> str:
     return say("The receive queue of this socket is empty, and the other side has not closed.")
 
 
-def _about_readiness(key: str, kind: str, language: Language) -> list[str]:
+def _about_readiness(material: Material, call: Span, key: str, kind: str) -> list[str]:
+    language = material.language
     if kind == "drain":
-        return [language.say("It asks once more to learn that nothing is left: who is told of news only, by edge-triggered epoll, must.")]
+        told = next((found for found in material.model.sockets if found.socket_id == call.socket_id), None)
+        if told is None or not (told.model == "signal-driven" or "edge" in told.variant):
+            return []
+        return [language.say("It asks once more to learn that nothing is left: who is told of news only, by an edge or a signal, must.")]
     if kind == "writable":
         return [language.say("Ready means ready for what was asked: here there is room to send, and nothing to read.")]
     if key == "eof":

@@ -126,7 +126,7 @@ def _ask_model(material: Material) -> Draft | None:
 
 
 def _longest_wait(material: Material) -> tuple[int, ...]:
-    calls = [call for call in material.story.calls if call.operation in WAITS and call.kind == "blocked" and not call.unfinished]
+    calls = [call for call in material.story.calls if call.operation in WAITS and call.kind == "blocked" and call.outcome == "ok"]
     return (max(calls, key=lambda call: call.duration_ns).call_id,) if calls else material.model.proof[:1]
 
 
@@ -236,7 +236,7 @@ def _ask_copying(material: Material) -> Draft | None:
 _COPIERS = {
     "thread": message("a call that the program makes: its thread copies them, and goes on afterwards"),
     "kernel": message("the kernel by itself, while the program's thread does something else or sleeps"),
-    "wait": message("the call that waits for readiness: it returns with the bytes in the program's buffer"),
+    "wait": message("select, poll or epoll_wait: when it names the socket, the bytes are in the program's buffer"),
     "signal": message("the kernel, as it delivers a signal: the bytes come with it"),
 }
 
