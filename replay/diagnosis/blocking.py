@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..language import count, say
 from ..naming import Use
-from ..values import Span
+from ..values import Exchange, Span
 from ..waits import Wait
 from ..words import brief, counted, duration, percent
 from .finding import Finding
@@ -110,8 +110,9 @@ def accept_starved(material: Material) -> Iterator[Finding]:
         if row is None or exchange.connected_ns is None or row["opened_ns"] is None or exchange.socket_id in seen:
             continue
         seen.add(exchange.socket_id)
-        if row["opened_ns"] - exchange.connected_ns >= STARVED_NS:
-            late.append((row["opened_ns"] - exchange.connected_ns, exchange.client, row["id"]))
+        waited_ns = row["opened_ns"] - exchange.connected_ns
+        if waited_ns >= STARVED_NS and waited_ns - _without_processor(material, exchange, row["opened_ns"]) >= STARVED_NS:
+            late.append((waited_ns, exchange.client, row["id"]))
     if not late or material.story.measured_by != "client":
         return
     late.sort(reverse=True)
@@ -126,6 +127,14 @@ def accept_starved(material: Material) -> Iterator[Finding]:
         say("Accept as soon as the listener is readable, in a loop until it would block, and keep long work out of the accepting "
             "thread. See listen(2)."),
         "notable", "waiting", total_ns, tuple(proof[:2]), material.site_of(proof[0]) if proof else None)
+
+
+def _without_processor(material: Material, exchange: Exchange, until_ns: int) -> int:
+    """Return how long, at most, the thread that serves a client was ready and had no processor: that is no fault of the program's."""
+    if exchange.thread_id is None or exchange.connected_ns is None:
+        return 0
+    (row,) = material.named("delay_around", thread=exchange.thread_id, start=exchange.connected_ns, end=until_ns)
+    return int(row["delay_ns"])
 
 
 def idle_threads(material: Material) -> Iterator[Finding]:

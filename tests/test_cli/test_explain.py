@@ -119,6 +119,24 @@ def test_a_clean_server_gets_a_clean_bill_that_says_what_was_looked_at(tmp_path:
     assert "how long a connection lay in the backlog is not known" in " ".join(shown.split())
 
 
+@pytest.mark.parametrize(("delay_ns", "blamed"), [(0, True), (40 * MS, True), (90 * MS, False)])
+def test_who_had_no_processor_left_nobody_in_the_backlog(delay_ns: int, blamed: bool, tmp_path: Path, sockreel: CommandLine) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("late")
+        thread = run.thread()
+        listener = run.socket(3, "listener")
+        client = run.socket(4, parent_id=listener, opened_ns=110 * MS, closed_ns=130 * MS, closed_by="close")
+        run.call(thread, "accept", listener, at_ns=109 * MS, duration_ns=MS, result=client)
+        asked = run.call(thread, "recv", client, at_ns=111 * MS, asked=1024, payload=b"hello")
+        answered = run.call(thread, "sendall", client, at_ns=112 * MS, asked=5, payload=b"HELLO")
+        run.exchange("ada", 1, client, connected_ns=10 * MS, sent_ns=11 * MS, answered_ns=113 * MS, sent_bytes=5, answered_bytes=5,
+                     first_call_id=asked, last_call_id=answered)
+        for at_ms, delayed_ns in ((0, 7 * MS), (120, 7 * MS + delay_ns)):
+            run.sample(at_ms * MS, thread=thread, run_ns=at_ms * MS // 10, delay_ns=delayed_ns)
+        run.finish(140 * MS)
+    assert ("accept-starved" in found(sockreel, tmp_path / "t.db")) is blamed
+
+
 def test_the_rest_of_a_cut_send_may_come_later(tmp_path: Path, sockreel: CommandLine) -> None:
     with Recording(tmp_path / "t.db") as recording:
         for label, later in (("kept", (700, 300)), ("lost", (5,))):

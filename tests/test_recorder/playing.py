@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sockreel.recorder import servers
 from sockreel.recorder.models import SERVERS as MODELS
-from sockreel.recorder.workloads.crowd import CLIENTS_SCRIPT, Crowd, Exchange
+from sockreel.recorder.workloads.crowd import Crowd, Exchange
 from sockreel.recorder.workloads.workload import Workload, load_workload
 
 PATIENCE_S = 60.0
-SERVERS = CLIENTS_SCRIPT.parent / "servers"
+SERVERS = Path(servers.__file__).parent
 
 Handler = Callable[[socket.socket], object]
 
