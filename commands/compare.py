@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ._options import LookCommand, look_options, opened_trace, put, put_json, screen_look, shown
+from ._options import LookCommand, lang_option, look_options, opened_trace, put, put_json, screen_look, shown
 
 if TYPE_CHECKING:
     from ..traces import Run, Trace
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--align", type=click.Choice(["exchange", "clock"]), default="exchange", show_default=True,
               help="Put the first exchange that the runs share at one place, or their starts.")
 @look_options
+@lang_option
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of these runs, too.")
 @click.option("-f", "--force", is_flag=True, help="Write the page over an existing file.")
 @click.option("--no-payload", is_flag=True, help="Leave the bytes that calls moved out of the page.")
@@ -40,6 +41,7 @@ def command(
       sockreel compare lecture.db
       sockreel compare lecture.db#blocking lecture.db#nonblocking --align clock
       sockreel compare lecture.db --html lecture.html
+      sockreel compare lecture.db --lang zh
     """
     if html is not None:
         write_page(html, references, force, payload=not no_payload)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from .language import message
 from .phases import Phases, phases_of
 from .values import FAILED, CpuSplit, Exchange, Story, Usage, Window
 from .waits import Wait, find_waits
@@ -180,29 +181,30 @@ def _figures(stories: Sequence[Story]) -> tuple[Figure, ...]:
         return lambda story: value(story.split) if story.split and story.split.total_ns is not None else None
 
     rows: list[tuple[str, str, Unit, Callable[[Story], float | None]]] = [
-        ("duration", "duration", "ns", lambda story: story.end_ns),
-        ("calls", "calls", "calls", lambda story: story.facts.calls),
-        ("fruitless", "fruitless calls", "calls", lambda story: story.facts.fruitless),
-        ("fruitless_share", "share of calls", "share", lambda story: ratio(story.facts.fruitless, story.facts.calls)),
-        ("blocked", "time blocked in calls", "ns", lambda story: story.facts.blocked_ns),
-        ("cpu", "CPU time", "ns", lambda story: story.cpu.ns if story.cpu else None),
-        ("cpu_fruitless", "of it in fruitless calls", "ns", known(lambda parts: parts.fruitless_ns)),
-        ("cpu_useful", "of it in other calls", "ns", known(lambda parts: parts.useful_ns)),
-        ("cpu_elsewhere", "of it elsewhere", "ns", known(lambda parts: parts.elsewhere_ns)),
-        ("answers", "exchanges answered", "answers", lambda story: overall[id(story)].answers if overall[id(story)].asked else None),
-        ("cpu_per_answer", "CPU per exchange", "ns", per_answer),
-        ("median", "answer latency, median", "ns", lambda story: overall[id(story)].median_ns),
-        ("p99", "answer latency, p99", "ns", lambda story: overall[id(story)].p99_ns),
-        ("switches", "gave up the CPU to wait", "calls", used(lambda usage: usage.voluntary_switches)),
-        ("preempted", "was taken off the CPU", "calls", used(lambda usage: usage.involuntary_switches)),
-        ("memory", "memory, most", "bytes", used(lambda usage: usage.peak_rss_bytes)),
-        ("eofs", "ends of stream", "calls", outcomes(lambda outcome, _: outcome == "eof")),
-        ("resets", "resets", "calls", outcomes(lambda outcome, _: outcome == "reset")),
-        ("errors", "other failed calls", "calls",
+        ("duration", message("duration"), "ns", lambda story: story.end_ns),
+        ("calls", message("calls"), "calls", lambda story: story.facts.calls),
+        ("fruitless", message("fruitless calls"), "calls", lambda story: story.facts.fruitless),
+        ("fruitless_share", message("share of calls"), "share", lambda story: ratio(story.facts.fruitless, story.facts.calls)),
+        ("blocked", message("time blocked in calls"), "ns", lambda story: story.facts.blocked_ns),
+        ("cpu", message("CPU time"), "ns", lambda story: story.cpu.ns if story.cpu else None),
+        ("cpu_fruitless", message("of it in fruitless calls"), "ns", known(lambda parts: parts.fruitless_ns)),
+        ("cpu_useful", message("of it in other calls"), "ns", known(lambda parts: parts.useful_ns)),
+        ("cpu_elsewhere", message("of it elsewhere"), "ns", known(lambda parts: parts.elsewhere_ns)),
+        ("answers", message("exchanges answered"), "answers",
+         lambda story: overall[id(story)].answers if overall[id(story)].asked else None),
+        ("cpu_per_answer", message("CPU per exchange"), "ns", per_answer),
+        ("median", message("answer latency, median"), "ns", lambda story: overall[id(story)].median_ns),
+        ("p99", message("answer latency, p99"), "ns", lambda story: overall[id(story)].p99_ns),
+        ("switches", message("gave up the CPU to wait"), "calls", used(lambda usage: usage.voluntary_switches)),
+        ("preempted", message("was taken off the CPU"), "calls", used(lambda usage: usage.involuntary_switches)),
+        ("memory", message("memory, most"), "bytes", used(lambda usage: usage.peak_rss_bytes)),
+        ("eofs", message("ends of stream"), "calls", outcomes(lambda outcome, _: outcome == "eof")),
+        ("resets", message("resets"), "calls", outcomes(lambda outcome, _: outcome == "reset")),
+        ("errors", message("other failed calls"), "calls",
          outcomes(lambda outcome, layer: outcome in _OTHER_FAILURES and not (layer == "wait" and outcome == "timeout"))),
-        ("unfinished", "calls that never returned", "calls", outcomes(lambda outcome, _: outcome is None)),
-        ("call_cost", "recording one call", "ns", lambda story: story.facts.call_cost_ns),
-        ("recording_share", "recording, share of CPU", "share", lambda story: story.recording_share),
-        ("lost", "calls not recorded", "calls", lambda story: story.facts.lost),
+        ("unfinished", message("calls that never returned"), "calls", outcomes(lambda outcome, _: outcome is None)),
+        ("call_cost", message("recording one call"), "ns", lambda story: story.facts.call_cost_ns),
+        ("recording_share", message("recording, share of CPU"), "share", lambda story: story.recording_share),
+        ("lost", message("calls not recorded"), "calls", lambda story: story.facts.lost),
     ]
     return tuple(Figure(key, name, unit, tuple(value(story) for story in stories)) for key, name, unit, value in rows)

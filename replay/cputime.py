@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..traces import Run, Trace
+from .language import say
 from .reading import Reader, damaged, on_cpu
 from .values import Cpu, CpuSplit
 from .words import counted, duration, percent
@@ -73,19 +74,20 @@ def cpu_words(split: CpuSplit) -> list[str]:
     calls = counted(split.fruitless_calls, "fruitless call")
     if split.total_ns is None:
         if not split.fruitless_calls:
-            return ["no CPU time was sampled (the run was too short, or its recorder died)"]
-        return [f"{duration(split.fruitless_took_ns)} passed in {calls}, which never sleep",
-                "how much CPU time all of it took is not known: nobody looked at the processes before they ended"]
-    share = f" ({percent(split.fruitless_share)})" if split.fruitless_calls else ""
-    into = f"{duration(split.fruitless_ns)}{share} went into {calls}" if split.fruitless_calls else "nothing went into fruitless calls"
-    recording = f" (about {duration(split.recording_ns)} of it recording)" if split.recording_ns else ""
-    said = [f"of {duration(split.total_ns)} CPU, {into}",
-            f"{duration(split.useful_ns)} into {counted(split.useful_calls, 'call')} that did something, "
-            f"{duration(split.elsewhere_ns)} elsewhere{recording}"]
+            return [say("no CPU time was sampled (the run was too short, or its recorder died)")]
+        return [say("{time} passed in {calls}, which never sleep", time=duration(split.fruitless_took_ns), calls=calls),
+                say("how much CPU time all of it took is not known: nobody looked at the processes before they ended")]
+    into = say("{time} ({share}) went into {calls}", time=duration(split.fruitless_ns), share=percent(split.fruitless_share),
+               calls=calls) if split.fruitless_calls else say("nothing went into fruitless calls")
+    recording = say(" (about {time} of it recording)", time=duration(split.recording_ns)) if split.recording_ns else ""
+    said = [say("of {time} CPU, {into}", time=duration(split.total_ns), into=into),
+            say("{time} into {calls} that did something, {rest} elsewhere{recording}", time=duration(split.useful_ns),
+                calls=counted(split.useful_calls, "call"), rest=duration(split.elsewhere_ns), recording=recording)]
     if split.waiting_calls:
-        said.append(f"{counted(split.waiting_calls, 'call')} waited, {duration(split.waiting_ns)} together, asleep")
+        said.append(say("{calls} waited, {time} together, asleep", calls=counted(split.waiting_calls, "call"),
+                        time=duration(split.waiting_ns)))
     if split.delay_ns and split.delay_ns >= _WORTH_DELAY * split.total_ns:
-        said.append(f"threads were ready and had no processor for {duration(split.delay_ns)}")
+        said.append(say("threads were ready and had no processor for {time}", time=duration(split.delay_ns)))
     if split.unsampled_ns:
-        said.append(f"{duration(split.unsampled_ns)} of it in children while nobody looked at them")
+        said.append(say("{time} of it in children while nobody looked at them", time=duration(split.unsampled_ns)))
     return said

@@ -11,12 +11,13 @@ from rich.cells import cell_len
 
 from .compare import MANY, Comparison, Figure, Latency
 from .lanes import legend
+from .language import say
 from .look import Look, Page, styled
 from .sentences import ordinal, sentences
 from .terminal import draw
 from .terminal_many import draw_many, draw_rows, figure_text, moved_words
 from .terminal_phases import draw_phases
-from .words import brief, command_words, counted, duration, ending, fit, visible
+from .words import brief, command_words, counted, duration, ending, enumerated, fit, visible
 
 MOST_CLIENTS = 8
 
@@ -37,7 +38,7 @@ def render_compare(comparison: Comparison, look: Look) -> str:
     if comparison.anchor is not None:
         client, n = comparison.anchor
         moved = moved_words(comparison) if many else _each_moved(comparison)
-        page.wrapped(f"Aligned at {ordinal(n)} request of {visible(client)}{moved}.")
+        page.wrapped(say("Aligned at {nth} request of {client}{moved}.", nth=ordinal(n), client=visible(client), moved=moved))
     page.line("")
     draw_phases(page, comparison, look)
     page.line("")
@@ -50,30 +51,32 @@ def render_compare(comparison: Comparison, look: Look) -> str:
         page.wrapped(f"{'*' if look.ascii else '•'} {visible(sentence)}", indent=2)
     for story, title in zip(comparison.stories, comparison.titles, strict=True):
         for spot in story.facts.blind_spots:
-            page.wrapped(f"Not seen in {brief(title)}: {visible(spot)}", indent=2, state="fruitless")
+            page.wrapped(say("Not seen in {run}: {spot}", run=brief(title), spot=visible(spot)), indent=2, state="fruitless")
     return page.text()
 
 
 def _draw_few(page: Page, comparison: Comparison, look: Look) -> set[str]:
     """Draw all lanes of each run under a line of its own; return the glyphs in use."""
-    titles = [f"{brief(title)}  {visible(command_words(story.facts))}: {counted(story.facts.calls, 'call')}, {ending(story.facts)}"
+    titles = [f"{brief(title)}  {visible(command_words(story.facts))}: "
+              + enumerated((counted(story.facts.calls, "call"), ending(story.facts)))
               for story, title in zip(comparison.stories, comparison.titles, strict=True)]
     windows = [comparison.window(index) for index in range(len(comparison.stories))]
     return draw(page, comparison.stories, windows, look, titles, comparison.axis)
 
 
 def _each_moved(comparison: Comparison) -> str:
-    shifted = [f"{visible(title)} by {duration(-offset_ns)}"
+    shifted = [say("{run} by {time}", run=visible(title), time=duration(-offset_ns))
                for title, offset_ns in zip(comparison.titles, comparison.offsets_ns, strict=True) if offset_ns]
-    return f": moved to the right are {', '.join(shifted)}" if shifted else ""
+    return say(": moved to the right are {runs}", runs=enumerated(shifted)) if shifted else ""
 
 
 def _table(page: Page, comparison: Comparison, look: Look) -> None:
-    rows = [(figure.name, [_figure(figure, index) for index in range(len(figure.values))])
+    rows = [(say(figure.name), [_figure(figure, index) for index in range(len(figure.values))])
             for figure in comparison.figures if _worth(figure)]
     clients = comparison.latencies[:MOST_CLIENTS]
-    rows += [(f"  {brief(client, 20)}: median, p99", [_latency(latency) for latency in latencies]) for client, latencies in clients]
-    after = next((number for number, (name, _) in enumerate(rows) if name == "answer latency, p99"), None)
+    rows += [(say("  {client}: median, p99", client=brief(client, 20)), [_latency(latency) for latency in latencies])
+             for client, latencies in clients]
+    after = next((number for number, (name, _) in enumerate(rows) if name == say("answer latency, p99")), None)
     if after is not None:
         own = rows[len(rows) - len(clients):]
         rows = rows[:after + 1] + own + rows[after + 1:len(rows) - len(clients)]
@@ -88,7 +91,7 @@ def _table(page: Page, comparison: Comparison, look: Look) -> None:
         for name, values in rows:
             page.line(fit(name, names, look.glyphs.ellipsis), *[f"  {_right(values[index], widths[index], look)}" for index in chunk])
     if len(comparison.latencies) > MOST_CLIENTS:
-        page.line((f"and {counted(len(comparison.latencies) - MOST_CLIENTS, 'more client')}", styled("quiet")))
+        page.line((say("and {clients}", clients=counted(len(comparison.latencies) - MOST_CLIENTS, "more client")), styled("quiet")))
 
 
 def _right(text: str, width: int, look: Look) -> str:
@@ -121,6 +124,6 @@ def _figure(figure: Figure, index: int) -> str:
 
 def _latency(latency: Latency) -> str:
     if latency.median_ns is None:
-        return "no answer" if latency.asked else "-"
-    missing = f" ({latency.answers} of {latency.asked})" if latency.answers < latency.asked else ""
+        return say("no answer") if latency.asked else "-"
+    missing = say(" ({n} of {all})", n=latency.answers, all=latency.asked) if latency.answers < latency.asked else ""
     return f"{duration(latency.median_ns)}, {duration(latency.p99_ns)}{missing}"

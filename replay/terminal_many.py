@@ -13,15 +13,23 @@ from rich.cells import cell_len
 from .axis import Axis, axis_lines
 from .compare import Comparison, Figure
 from .lanes import Paint, paint_client, paint_lane, pause_words, share_words
+from .language import message, say
 from .look import Look, Page, styled
 from .terminal import Frame, Row, padded
 from .values import REQUESTS_THREAD, Lane, Story
 from .words import brief, counted, duration, fit, percent, short_count, size
 
 _COLUMNS = (
-    ("calls", "", "calls"), ("fruitless_share", "of them", "fruitless"), ("cpu", "", "CPU"), ("cpu_per_answer", "CPU per", "exchange"),
-    ("switches", "gave up", "the CPU"), ("preempted", "taken", "off it"), ("median", "median", "latency"), ("p99", "", "p99"),
-    ("memory", "", "memory"), ("answers", "", "answers"),
+    ("calls", "", message("calls")),
+    ("fruitless_share", message("of them"), message("fruitless")),
+    ("cpu", "", message("CPU")),
+    ("cpu_per_answer", message("CPU per"), message("exchange")),
+    ("switches", message("gave up"), message("the CPU")),
+    ("preempted", message("taken"), message("off it")),
+    ("median", message("median"), message("latency")),
+    ("p99", "", message("p99")),
+    ("memory", "", message("memory")),
+    ("answers", "", message("answers")),
 )
 
 
@@ -58,9 +66,9 @@ def draw_many(page: Page, comparison: Comparison, look: Look) -> set[str]:
         story = comparison.stories[index]
         return paint_client(own[index], axis, look, story.closings, story.end_ns) if own[index] else [(" ", "")] * axis.columns
 
-    add("each server's busiest thread", server, words)
+    add(say("each server's busiest thread"), server, words)
     if client is not None:
-        add(f"what {brief(client)} saw of each", asking, [pause_words(each) for each in own])
+        add(say("what {client} saw of each", client=brief(client)), asking, [pause_words(each) for each in own])
     return used
 
 
@@ -75,8 +83,8 @@ def _own(story: Story) -> list[Lane]:
 
 def _lane_words(lane: Lane | None, story: Story) -> str:
     threads = len(_own(story)) + story.more_threads
-    several = f", {threads} threads" if threads > 1 else ""
-    return ("no call" if lane is None else share_words(lane, story.window)) + several
+    several = say(", {n} threads", n=threads) if threads > 1 else ""
+    return (say("no call") if lane is None else share_words(lane, story.window)) + several
 
 
 def _telling_client(comparison: Comparison) -> str | None:
@@ -104,7 +112,7 @@ def draw_rows(page: Page, comparison: Comparison, look: Look) -> None:
         if not any(figure.values) or (key == "answers" and whole):
             continue
         cells = [_answers(figure, asked, index) if key == "answers" else _cell(figure, index) for index in range(len(asked))]
-        columns.append((above, below, cells, max(cell_len(text) for text in (above, below, *cells))))
+        columns.append((say(above), say(below), cells, max(cell_len(text) for text in (say(above), say(below), *cells))))
     names = [brief(title) for title in comparison.titles]
     wide = max(map(cell_len, names))
     gap = " " if sum(each[3] + 2 for each in columns) > look.width - wide >= sum(each[3] + 1 for each in columns) else "  "
@@ -112,16 +120,18 @@ def draw_rows(page: Page, comparison: Comparison, look: Look) -> None:
         ends = accumulate(column[3] + len(gap) for column in columns)
         taken = [column for column, end in zip(columns, ends, strict=True) if end <= look.width - wide] or columns[:1]
         for line in (0, 1) if any(column[0] for column in taken) else (1,):
-            page.line(" " * wide, *[(f"{gap}{column[line]!s:>{column[3]}}", styled("title")) for column in taken])
+            heads = [str(column[line]) for column in taken]
+            page.line(" " * wide, *[(gap + " " * (column[3] - cell_len(head)) + head, styled("title"))
+                                    for column, head in zip(taken, heads, strict=True)])
         for index, name in enumerate(names):
-            page.line(fit(name, wide), *[f"{gap}{column[2][index]:>{column[3]}}" for column in taken])
+            page.line(fit(name, wide), *[gap + " " * (column[3] - cell_len(column[2][index])) + column[2][index] for column in taken])
         columns = columns[len(taken):]
         if columns:
             page.line("")
     if whole and any(asked):
-        each = f"its {counted(max(asked), 'exchange')}" if len(set(asked) - {0}) == 1 else "its exchanges"
-        page.line((f"Each{'' if all(asked) else ' that was asked'} answered all of {each}{' rightly' if _right(comparison) else ''}.",
-                   styled("quiet")))
+        each = say("its {exchanges}", exchanges=counted(max(asked), "exchange")) if len(set(asked) - {0}) == 1 else say("its exchanges")
+        who, rightly = say("Each" if all(asked) else "Each that was asked"), say(" rightly") if _right(comparison) else ""
+        page.line((say("{who} answered all of {each}{rightly}.", who=who, each=each, rightly=rightly), styled("quiet")))
 
 
 def _right(comparison: Comparison) -> bool:
@@ -129,7 +139,7 @@ def _right(comparison: Comparison) -> bool:
 
 
 def _answers(figure: Figure, asked: Sequence[int], index: int) -> str:
-    return f"{figure.values[index] or 0:.0f} of {asked[index]}" if asked[index] else "-"
+    return say("{n} of {all}", n=f"{figure.values[index] or 0:.0f}", all=asked[index]) if asked[index] else "-"
 
 
 def _cell(figure: Figure, index: int) -> str:
@@ -156,5 +166,5 @@ def figure_text(figure: Figure, index: int, count: Callable[[int], str]) -> str:
 def moved_words(comparison: Comparison) -> str:
     """Return how far runs were moved to begin together."""
     most_ns = max(-offset_ns for offset_ns in comparison.offsets_ns)
-    return f": runs are moved to the right by up to {duration(most_ns)}" if most_ns else ""
+    return say(": runs are moved to the right by up to {time}", time=duration(most_ns)) if most_ns else ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from .compare import Comparison
+from .language import say
 from .look import Look, Page, Piece, styled
 from .phases import Part, Phases
 from .words import brief, duration, fit, short_count
@@ -26,13 +27,13 @@ def draw_phases(page: Page, comparison: Comparison, look: Look) -> None:
     blocks = -(-count // beside)
     beside = -(-count // blocks)
     width = min(_MOST, room // beside)
-    page.line(("The two phases of input, as measured", styled("title")), ("  (UNP figure 6.6)", styled("quiet")))
+    page.line((say("The two phases of input, as measured"), styled("title")), (say("  (UNP figure 6.6)"), styled("quiet")))
     for start in range(0, count, beside):
         if start:
             page.line("")
         _block(page, comparison, range(start, min(start + beside, count)), width, look)
-    page.wrapped("wait: asleep in a call, or polling; copy: wake-up and copying; elsewhere: the program's own work, other calls, "
-                 "sleep. Shares are of the time of the run's threads.", state="quiet")
+    page.wrapped(say("wait: asleep in a call, or polling; copy: wake-up and copying; elsewhere: the program's own work, other calls, "
+                     "sleep. Shares are of the time of the run's threads."), state="quiet")
 
 
 def _block(page: Page, comparison: Comparison, columns: range, width: int, look: Look) -> None:
@@ -43,7 +44,7 @@ def _block(page: Page, comparison: Comparison, columns: range, width: int, look:
     models = [comparison.stories[index].facts.model or "" for index in columns]
     if any(models):
         page.line(" " * _NAMES, *[(fit(brief(model), width - 1, look.glyphs.ellipsis) + " ", styled("quiet")) for model in models])
-    groups = (("wait", "for data"), _waiting), (("copy", "to user"), _copying), (("elsewhere",), _elsewhere)
+    groups = (((say("wait"), say("for data")), _waiting), ((say("copy"), say("to user")), _copying), ((say("elsewhere"),), _elsewhere))
     for names, lines_of in groups:
         cells_of = [lines_of(comparison.phases[index], look) for index in columns]
         for number in range(max(map(len, cells_of))):
@@ -72,12 +73,12 @@ def _waiting(phases: Phases, look: Look) -> list[Line]:
     glyphs = look.glyphs
     if phases.blocked.ns > max(phases.waiting.ns, phases.checking.ns):
         ns = phases.blocked_wait_ns if phases.known else phases.blocked.ns
-        return _lines(glyphs.upright, "blocked", phases.blocked, ns, phases, "blocked")
+        return _lines(glyphs.upright, "blocked", phases.blocked, ns, phases, say("blocked"))
     if phases.waiting.ns >= phases.checking.ns and phases.waiting.ns:
-        return _lines(glyphs.upright, "blocked", phases.waiting, phases.waiting.ns, phases, "blocked")
+        return _lines(glyphs.upright, "blocked", phases.waiting, phases.waiting.ns, phases, say("blocked"))
     if phases.checking.calls:
-        return _lines(glyphs.polling[-1], "fruitless", phases.checking, phases.checking.ns, phases, "fruitless")
-    return [("", "quiet", "not recorded")]
+        return _lines(glyphs.polling[-1], "fruitless", phases.checking, phases.checking.ns, phases, say("fruitless"))
+    return [("", "quiet", say("not recorded"))]
 
 
 def _copying(phases: Phases, look: Look) -> list[Line]:
@@ -87,25 +88,27 @@ def _copying(phases: Phases, look: Look) -> list[Line]:
     if phases.by_kernel.calls:
         part = phases.by_kernel
         operations = ", ".join(brief(operation.removeprefix("ring_")) for operation in part.operations[:2])
-        words = (operations, "by the kernel,", "meanwhile", f"{short_count(part.calls)} request{'' if part.calls == 1 else 's'}")
+        requests = say("{short} request" if part.calls == 1 else "{short} requests", short=short_count(part.calls))
+        words = (operations, say("by the kernel,"), say("meanwhile"), requests)
         return [(glyphs.moved, "moved", text) for text in words]
     if within and not phases.known:
-        return [(glyphs.upright, "blocked", words) for words in ("same calls:", "not measured", "apart")]
+        return [(glyphs.upright, "blocked", words) for words in (say("same calls:"), say("not measured"), say("apart"))]
     if within:
         part = Part(phases.blocked.calls, phases.blocked_copy_ns, phases.blocked.operations)
         return _lines(glyphs.upright, "blocked", part, part.ns, phases, "")
     if phases.copying.calls:
         return _lines(glyphs.moved, "moved", phases.copying, phases.copying.ns, phases, "")
-    return [("", "quiet", "not recorded")]
+    return [("", "quiet", say("not recorded"))]
 
 
 def _elsewhere(phases: Phases, look: Look) -> list[Line]:
     ns = phases.program_ns
-    return [("", "", "not known" if ns is None else _time(ns, phases))]
+    return [("", "", say("not known") if ns is None else _time(ns, phases))]
 
 
 def _lines(glyph: str, state: str, part: Part, ns: int, phases: Phases, how: str) -> list[Line]:
-    words = [", ".join(map(brief, part.operations[:2])), how, f"{short_count(part.calls)} call{'' if part.calls == 1 else 's'}",
+    words = [", ".join(map(brief, part.operations[:2])), how,
+             say("{short} call" if part.calls == 1 else "{short} calls", short=short_count(part.calls)),
              _time(ns, phases)]
     return [(glyph, state, text) for text in words if text]
 

@@ -33,6 +33,15 @@ def test_in_chinese_no_english_sentence_is_left_and_nothing_is_too_wide(sockreel
         assert max(map(cell_len, said.out.splitlines())) <= width
 
 
+@pytest.mark.parametrize("runs", [RUNS[:2], RUNS[:5]], ids=["two", "five"])
+def test_in_chinese_a_comparison_has_no_english_sentence_left(sockreel: CommandLine, runs: list[str]) -> None:
+    for width in (80, 120):
+        said = sockreel("compare", *runs, "--lang", "zh", "--width", str(width))
+        assert said.status == 0
+        assert english_words(said.out) == []
+        assert max(map(cell_len, said.out.splitlines())) <= width
+
+
 def test_the_words_are_english_again_afterwards(sockreel: CommandLine) -> None:
     before = sockreel("explain", "--rules", "--lang", "en").out
     assert sockreel("explain", "--rules", "--lang", "zh").out != before
