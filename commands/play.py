@@ -26,6 +26,7 @@ def command(reference: str, other: str | None, code: str | None, no_payload: boo
       sockreel play lecture.db#blocking
       sockreel play lecture.db#blocking lecture.db#nonblocking
       sockreel play lecture.db --lang zh
+      sockreel play --sample blocking --sample nonblocking
     """
     from ..replay.language import language, usual_language
     from ..replay.player.app import play
