@@ -58,6 +58,10 @@ VIEWS = {
     "compared": View(below="#whole", height=1300),
     "compared-chinese": View(_CHINESE, below="#whole", height=1300),
     "buffers": View(page="buffers"),
+    "play": View("location.hash = 'play&run=1&at=1000000000'", width=1280, height=720),
+    "play-two-dark": View(_DARK + "location.hash = 'play&run=1,2&at=1000000000'", width=1280, height=720),
+    "play-phases": View("location.hash = 'play&step=7'", width=1280, height=720, page="buffers"),
+    "play-narrow-chinese": View(_CHINESE + "location.hash = 'play&run=2&at=162030000'", width=390, height=844),
 }
 
 
@@ -113,6 +117,8 @@ def test_a_view_looks_as_its_gold_picture(browser: Browser, pages: dict[str, str
     ("buffers", "State.runs[0].buffers.pop()"),
     ("buffers", "State.runs[0].buffers[2].bytes.fill(0)"),
     ("search", "Find.set({q: 'hello'})"),
+    ("play", "PlayStage.prototype.queues = () => {}"),
+    ("play-phases", "PlayStage.prototype.phases = () => {}"),
     ("compared", "document.querySelectorAll('#whole .bar-fill').forEach((bar) => { bar.style.width = '100%'; })"),
 ])
 def test_what_a_picture_would_notice(browser: Browser, pages: dict[str, str], name: str, spoil: str) -> None:
