@@ -81,6 +81,29 @@ def test_ctrl_c_ends_it_with_the_score() -> None:
     assert b"No question was answered." in rest
 
 
+def test_on_a_terminal_it_waits_until_the_explanation_was_read() -> None:
+    master, slave = os.openpty()
+    env = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen([sys.executable, "-m", "sockreel", "quiz", SAMPLE, "--seed", "3", "--questions", "2", "--lang", "en"],
+                               stdin=slave, stdout=slave, stderr=slave, env=env, close_fds=True)
+    os.close(slave)
+    seen = b""
+    try:
+        for wanted, typed in ((b"q: end)> ", b"1\n"), (b"Enter: next question, q: end> ", b"\n"), (b"q: end)> ", b"\n")):
+            start = len(seen)
+            while wanted not in seen[start:]:
+                seen += os.read(master, 65536)
+            os.write(master, typed)
+        assert process.wait(60) == 0
+        while b"asks the same questions again." not in seen:
+            seen += os.read(master, 65536)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+    assert b"Question 2 of 2" in seen and b"Passed: 1." in seen
+
+
 def test_it_speaks_chinese(sockreel: CommandLine) -> None:
     done = quiz([SAMPLE, "--seed", "3", "--questions", "3"], "1\n1\n1\n", LC_ALL="zh_CN.UTF-8")
     assert "第 1 题，共 3 题" in done.stdout
