@@ -432,7 +432,7 @@ typedef struct {
     Offset offset;
     PyTypeObject *entry_type, *thread_type;
     PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler, *refork;
-    PyObject *by_fd, *by_inode, *by_place, *counted, *files, *next_socket, *collected, *name_unbound, *number_of_fd; /* of Sockets */
+    PyObject *by_fd, *by_inode, *by_place, *counted, *files, *next_socket, *name_unbound, *number_of_fd; /* of Sockets */
     PyObject *raw_type, *raw_fileno, *raw_gettimeout; /* of the C class under `socket.socket` */
     PyObject *accepted_role, *fileno_name;
     pid_t forking; /* while a fork is under way: who forks; else 0 */
@@ -442,7 +442,7 @@ typedef struct {
 #define CORE_OBJECTS(DO) \
     DO(map_segment) DO(enter_thread) DO(identify) DO(find_site) DO(kind_of) DO(failure) DO(unrecorded) DO(fault) DO(address) DO(of_handler) DO(refork)
 #define SOCKETS_OBJECTS(DO) \
-    DO(by_fd) DO(by_inode) DO(by_place) DO(counted) DO(files) DO(next_socket) DO(collected) DO(name_unbound) DO(number_of_fd) \
+    DO(by_fd) DO(by_inode) DO(by_place) DO(counted) DO(files) DO(next_socket) DO(name_unbound) DO(number_of_fd) \
     DO(raw_type) DO(raw_fileno) DO(raw_gettimeout)
 
 /* Whether a callback returned what the hot path may cast; otherwise it is dropped, with an exception. */
@@ -790,17 +790,24 @@ done:
     return result;
 }
 
+/* Begin a tape of our own in a child that runs before its fork's hooks: nothing of its parent's is its own. -1 with an exception. */
+static inline int
+settle(Core *core)
+{
+    if (!core->forking || getpid() == core->forking)
+        return 0;
+    PyObject *done = PyObject_CallNoArgs(core->refork);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
 /* Take the next slot of the tape, for a call of this thread. -1 with an exception. */
 static int
 take_place(Core *core, Call *call)
 {
     call->slot = NULL;
-    if (core->forking && getpid() != core->forking) { /* a child that runs before its fork's hooks: nothing of the tape is its own */
-        PyObject *done = PyObject_CallNoArgs(core->refork);
-        if (!done)
-            return -1;
-        Py_DECREF(done);
-    }
+    if (settle(core) < 0)
+        return -1;
     call->number = core->next_call++;
     call->segment = segment_of(core, &core->calls, "c", call->number >> SLOT_BITS);
     if (!call->segment)
@@ -921,6 +928,12 @@ is_ours(Core *core)
     PyErr_Fetch(&type, &value, &trace);
     PyErr_NormalizeException(&type, &value, &trace);
     PyObject *told = value ? PyObject_CallOneArg(core->of_handler, value) : NULL;
+    if (!told && value && PyErr_Occurred()) { /* nothing but a handler raises while we ask: what it raised goes on in its place */
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+        return 0;
+    }
     int theirs = told == Py_True;
     Py_XDECREF(told);
     PyErr_Clear();
@@ -1014,7 +1027,7 @@ finish(Method *self, Call *call, PyObject *sock, PyObject *result, PyObject *con
         }
         break;
     case FINISH_CLOSED:
-        if (note_closed(core, call->entry, ended_ns, &call->counted) < 0)
+        if (note_closed(core, call->entry, ended_ns, "close", &call->counted) < 0)
             return -1;
         complete(call, ended_ns, NOTHING, 0, OK);
         return 0;
@@ -1408,12 +1421,12 @@ Core_init(Core *self, PyObject *args, PyObject *kw)
 static PyObject *
 Core_share(Core *self, PyObject *args, PyObject *kw)
 {
-    static char *names[] = {"by_fd", "by_inode", "by_place", "counted", "files", "next_socket", "collected", "name_unbound",
+    static char *names[] = {"by_fd", "by_inode", "by_place", "counted", "files", "next_socket", "name_unbound",
                             "number_of_fd", "raw_type", "raw_fileno", "raw_gettimeout", NULL};
-    PyObject *by_fd, *by_inode, *by_place, *counted, *files, *next_socket, *collected, *name_unbound, *number_of_fd, *raw_type, *raw_fileno,
+    PyObject *by_fd, *by_inode, *by_place, *counted, *files, *next_socket, *name_unbound, *number_of_fd, *raw_type, *raw_fileno,
         *raw_gettimeout;
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "O!O!O!O!OOOOOO!OO", names, &PyDict_Type, &by_fd, &PyDict_Type, &by_inode, &PyDict_Type,
-                                     &by_place, &PyDict_Type, &counted, &files, &next_socket, &collected, &name_unbound, &number_of_fd,
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "O!O!O!O!OOOOO!OO", names, &PyDict_Type, &by_fd, &PyDict_Type, &by_inode, &PyDict_Type,
+                                     &by_place, &PyDict_Type, &counted, &files, &next_socket, &name_unbound, &number_of_fd,
                                      &PyType_Type, &raw_type, &raw_fileno, &raw_gettimeout))
         return NULL;
     SOCKETS_OBJECTS(TAKE)

@@ -67,6 +67,11 @@ class Descriptors:
             if is_socket(status.st_mode):
                 self._inherited.setdefault(status.st_ino, ("", None))
 
+    def number_of_poller(self, fd):
+        """Return the number of an epoll object, given its descriptor: open, and an epoll's, since the object is."""
+        found = self.by_fd.get(fd)
+        return found.id if found is not None and found.open and found.role == "poller" else self.number_of_fd(fd)
+
     def number_of_fd(self, fd):
         """Return the number of whatever is open on a descriptor, which may be no socket; 0 where nothing is."""
         found = self.by_fd.get(fd)

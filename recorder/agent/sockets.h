@@ -93,26 +93,6 @@ adopt(Core *core, PyObject *sock, Entry *entry)
     return 0;
 }
 
-/* An Entry is called when the object that it was adopted for is gone. */
-static PyObject *
-Entry_gone(Entry *self, PyObject *args, PyObject *Py_UNUSED(kw))
-{
-    Core *core = (Core *)self->owner;
-    PyObject *told = Py_None;
-    Py_INCREF(told);
-    Py_INCREF(self);
-    if (PyTuple_GET_SIZE(args) == 1 && self->ref == PyTuple_GET_ITEM(args, 0))
-        Py_SETREF(self->ref, Py_NewRef(Py_None));
-    if (core && self->object && self->generation == core->generation) { /* not on a tape of before a fork */
-        map_remove(&core->entries, self->object, 0);
-        self->object = NULL;
-        if (self->open && core->collected)
-            Py_SETREF(told, PyObject_CallOneArg(core->collected, (PyObject *)self));
-    }
-    Py_DECREF(self);
-    return told;
-}
-
 /* Whether an address of IP as Python gives it is one; its host and port, the host borrowed. */
 static int
 host_and_port(int family, PyObject *address, const char **host, long *port)
@@ -385,9 +365,9 @@ take_counted(Core *core, const Entry *entry, Counted *counted)
     PyErr_Clear();
 }
 
-/* After a close: Sockets.close. -1 with an exception. */
+/* After a socket has gone, and how: Sockets.close. -1 with an exception. */
 static int
-note_closed(Core *core, Entry *entry, int64_t at_ns, const Counted *counted)
+note_closed(Core *core, Entry *entry, int64_t at_ns, const char *by, const Counted *counted)
 {
     if (!entry->open || !entry->id)
         return 0;
@@ -406,7 +386,7 @@ note_closed(Core *core, Entry *entry, int64_t at_ns, const Counted *counted)
     Text text;
     text_begin(&text);
     add_number(&text, at_ns);
-    add_word(&text, "close");
+    add_word(&text, by);
     if (kept.known) {
         add_number(&text, kept.received);
         add_number(&text, kept.sent);
@@ -415,6 +395,31 @@ note_closed(Core *core, Entry *entry, int64_t at_ns, const Counted *counted)
     int told = write_text(core, NOTE_CLOSED, entry->id, &text);
     text_end(&text);
     return told;
+}
+
+#if PY_VERSION_HEX < 0x030D0000
+#define Py_IsFinalizing _Py_IsFinalizing
+#endif
+
+/* An Entry is called when the object that it was adopted for is gone: no place to run Python, where a signal handler could
+ * come in whose exception would go nowhere. What the end of the interpreter takes away is not collected. */
+static PyObject *
+Entry_gone(Entry *self, PyObject *args, PyObject *Py_UNUSED(kw))
+{
+    static const Counted nothing = {0, 0, 0, 0};
+    Core *core = (Core *)self->owner;
+    Py_INCREF(self);
+    if (PyTuple_GET_SIZE(args) == 1 && self->ref == PyTuple_GET_ITEM(args, 0))
+        Py_SETREF(self->ref, Py_NewRef(Py_None));
+    if (core && self->object && self->generation == core->generation) { /* not on a tape of before a fork */
+        map_remove(&core->entries, self->object, 0);
+        self->object = NULL;
+        int forked = core->forking && getpid() != core->forking; /* the tape is the parent's */
+        if (core->by_fd && !forked && !Py_IsFinalizing() && note_closed(core, self, now_ns(&core->clock), "collected", &nothing) < 0)
+            PyErr_Clear();
+    }
+    Py_DECREF(self);
+    Py_RETURN_NONE;
 }
 
 #endif

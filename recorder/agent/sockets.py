@@ -45,7 +45,6 @@ class Sockets(Descriptors):
                 counted=self.counted,
                 files=self.files,
                 next_socket=self._next,
-                collected=self._collected,
                 name_unbound=self.name_unbound,
                 number_of_fd=self.number_of_fd,
                 raw_type=_Socket,
@@ -88,11 +87,6 @@ class Sockets(Descriptors):
         if self._arrivals is not None and _fileno(sock) >= 0:
             entry.stamped = self._arrivals.stamp(sock, entry.family, _type(sock), _fileno(sock))
         return entry
-
-    def _collected(self, entry):
-        """Note that the object of a socket is gone, and the socket with it."""
-        if self.tape is not None and not _finalizing():
-            self.close(entry, "collected")
 
     def _remember(self, sock, entry):
         if self._core is not None and entry.ref is None:
@@ -177,7 +171,10 @@ class Sockets(Descriptors):
         """Return how long a call may wait: O_NONBLOCK set behind Python's back counts as 0."""
         seconds = _gettimeout(sock)
         if seconds is None and fd >= 0:
-            return -1 if _get_blocking(fd) else 0
+            try:
+                return -1 if _get_blocking(fd) else 0
+            except OSError:
+                return -1  # another thread has closed it: the call that fails for it is a call all the same
         return timeout_to_ns(seconds)
 
     def pair(self, one, other):

@@ -129,7 +129,14 @@ number_of_poller(Method *self, PyObject *poller)
     PyObject *fd = PyObject_CallMethodNoArgs(poller, self->core->fileno_name);
     if (!fd)
         return -1;
-    int64_t number = PyLong_CheckExact(fd) ? number_of_fd(self->core, fd) : 0;
+    PyObject *found = PyDict_GetItemWithError(self->core->by_fd, fd);
+    Entry *entry = found && Py_TYPE(found) == self->core->entry_type ? (Entry *)found : NULL;
+    PyErr_Clear();
+    int64_t number;
+    if (entry && entry->open && entry->role && PyUnicode_Check(entry->role) && PyUnicode_CompareWithASCIIString(entry->role, "poller") == 0)
+        number = entry->id; /* open, and an epoll's, since the object is */
+    else
+        number = PyLong_CheckExact(fd) ? number_of_fd(self->core, fd) : 0;
     Py_DECREF(fd);
     return number;
 }
@@ -241,6 +248,8 @@ waited(Method *self, PyObject *const *args, size_t nargsf, PyObject *names)
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
     if (names || count > 3 || !self->core->by_fd || !self->ask)
         return PyObject_Vectorcall(self->ask ? self->ask : self->original, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+    if (settle(self->core) < 0)
+        PyErr_Clear(); /* it is tried again, and counted, when the call takes its place */
     Wait wait;
     int known = describe_wait(self, &wait, args + 1, count - 1);
     PyObject *given[3] = {args[0], wait.number ? wait.number : count > 1 ? args[1] : NULL, count > 2 ? args[2] : NULL};

@@ -44,6 +44,15 @@ def _number_of(fd):
     return core.recorder.sockets.number_of_fd(fd)
 
 
+def _number_of_poller(fd):
+    """Return the number of an epoll's descriptor, 0 for none; None: `begin_call` finds out, and counts where that fails."""
+    try:
+        core.settle()
+        return core.recorder.sockets.number_of_poller(fd) if fd >= 0 else 0
+    except Exception:
+        return None
+
+
 def _fd_of(watched):
     """Return the descriptor that an object given to select stands for, -1 where asking could run the program's code."""
     if isinstance(watched, int):
@@ -63,7 +72,7 @@ def _wait(original, operation, poller_fd, asked, timeout_ns, args, kw, report):
         args, kw: of the call.
         report: function(result) -> rows of (socket, interest, events); how many there are is the call's result.
     """
-    call = core.begin_call(operation, poller_fd, asked, timeout_ns)
+    call = core.begin_call(operation, poller_fd, asked, timeout_ns, _number_of_poller(poller_fd))
     if call is None:
         return original(*args, **kw)
     try:
@@ -199,7 +208,8 @@ def _hook_interest(original, operation, with_poller):
         mask = args[1] if len(args) > 1 else kw.get("eventmask", -1)
         fd = _fd_of(watched)
         told = [(_number_of(fd), -1 if operation == "unregister" else mask, -1)] if fd >= 0 else []
-        return told, core.begin_call(_OPERATIONS[operation], poller.fileno() if with_poller else -1, _NOTHING, 0)
+        poller_fd = poller.fileno() if with_poller else -1
+        return told, core.begin_call(_OPERATIONS[operation], poller_fd, _NOTHING, 0, _number_of_poller(poller_fd))
 
     def change(self, *args, **kw):
         if args and not isinstance(args[0], int) and _described(_has_number, args[0]):

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import sockreel.recorder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sockreel.recorder.agent import layout
+from sockreel.recorder.agent.sockets import Sockets
 from sockreel.recorder.tapes.tape import TapeReader
 
 from .recording import PROGRAMS, environment
@@ -134,6 +136,50 @@ def test_both_cores_tell_the_same_of_connections_that_come_and_go() -> None:
         shutil.rmtree(tapes[0].path.parent)
     assert len(told["c"][0].splitlines()) > 100
     assert told["c"] == told["python"]
+
+
+ALARMED = """
+import signal, socket
+class Alarm(Exception): pass
+raised = caught = 0
+def handler(*_):
+    global raised
+    raised += 1
+    raise Alarm
+signal.signal(signal.SIGALRM, handler)
+a, b = socket.socketpair()
+def work():
+    a.sendmsg([bytearray(10), b"x"]); b.recvmsg(100); b.send(bytearray(5)); a.recv(100); a.setblocking(True)
+for n in range(50):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0003 + n * 1e-5)
+        for _ in range(1000): work()
+    except Alarm:
+        caught += 1
+print(raised, caught)
+"""
+
+
+@built
+@pytest.mark.parametrize("core", ["c", "python"])
+def test_what_a_signal_handler_raises_between_any_two_steps_of_ours_costs_no_call(core: str) -> None:
+    printed, (tape,) = run_under(core, ["-c", ALARMED])
+    raised, caught = map(int, printed.split())
+    assert raised >= caught > 0
+    assert tape.lost()[0] == 0
+    shutil.rmtree(tape.path.parent)
+
+
+def test_a_descriptor_that_another_thread_closes_under_our_eyes_is_no_failure() -> None:
+    sockets: Any = Sockets.__new__(Sockets)
+    ours, other = socket.socketpair()
+    descriptor = ours.fileno()
+    os.close(descriptor)
+    try:
+        assert sockets.timeout_ns(ours, descriptor) == -1
+    finally:
+        ours.detach()
+        other.close()
 
 
 @built
