@@ -5,6 +5,8 @@ Owns the root of every room's errors. Knows nobody.
 
 from __future__ import annotations
 
+_LONGEST = 8_000  # characters: a name of the system may have half as many
+
 
 class SockreelError(Exception):
     """A foreseen failure: its text is one clear line for the user, its exit status goes with it.
@@ -17,5 +19,6 @@ class SockreelError(Exception):
 
     def __init__(self, message: str) -> None:
         # Names of files and labels of runs come from anywhere: what they hold must not reach the terminal as it is.
-        shown = (letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in " ".join(message.split()))
+        line = " ".join(message[:_LONGEST].split()) + ("…" if len(message) > _LONGEST else "")
+        shown = (letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in line)
         super().__init__("".join(shown))

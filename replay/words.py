@@ -26,14 +26,22 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+_LONGEST = 100_000  # characters
+
+
 def visible(text: object) -> str:
     """Return a text with every character that a terminal might obey, or nobody could see, as an escape.
 
     Marks that combine with the letter before them stay, but no more than two in a row: a pile of
-    them has no width and would grow over the lines above.
+    them has no width and would grow over the lines above. What is longer than anybody reads is cut.
     """
+    whole = str(text)
+    if len(whole) > _LONGEST:
+        return f"{visible(whole[:_LONGEST])}… ({len(whole) - _LONGEST:,} more characters)"
+    if whole.isascii() and whole.isprintable():
+        return whole
     shown, marks = [], 0
-    for character in str(text):
+    for character in whole:
         category = unicodedata.category(character)
         marks = marks + 1 if category in ("Mn", "Me") else 0
         shown.append(_escape(character) if category in _UNSAFE or marks > 2 else character)
@@ -69,7 +77,8 @@ def fit(text: str, width: int, ellipsis: str = "…") -> str:
 
 def brief(text: object, width: int = 32) -> str:
     """Return a name for use within a line: visible, and cut in its middle where it is long."""
-    shown = visible(text)
+    whole, most = str(text), 3 * width + 3  # a letter and two marks on it take a column: no more than that is shown of either end
+    shown = visible(whole if len(whole) <= 2 * most else whole[:most] + whole[-most:])
     if cell_len(shown) <= width:
         return shown
     half = (width - 3) // 2

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from sockreel.errors import SockreelError
 from sockreel.replay import Look, Story, Window, compare_stories, load_listing, load_story, render_compare, render_show
 from sockreel.replay.axis import Axis, axis_lines
 from sockreel.replay.look import STYLES
-from sockreel.replay.words import duration, percent, visible, visible_bytes
+from sockreel.replay.words import brief, duration, percent, visible, visible_bytes
 from sockreel.tests.synthetic import MS, US, Recording, S
 from sockreel.tests.test_replay.goldfiles import assert_like_gold
 from sockreel.traces import Trace, open_trace
@@ -166,3 +167,11 @@ def test_payloads_are_text_where_they_are_text() -> None:
     assert visible_bytes(b"a\x00\xff", 3) == "'a\\x00\\xff'"
     assert visible_bytes(b"it's\\", 5) == "'it\\'s\\\\'"
     assert visible("\u202e") == "\\u202e"
+
+
+def test_texts_of_megabytes_are_cut_before_they_are_looked_at() -> None:
+    long = "a" * 10_000_000
+    assert visible(long) == "a" * 100_000 + "\u2026 (9,900,000 more characters)"
+    assert brief(f"first{long}last", 20) == "firstaaaa...aaaalast"
+    assert brief("e\u0301\u0301" * 5_000 + "\x1b", 20).endswith("\\x1b")
+    assert len(str(SockreelError(long))) == 8_001
