@@ -144,10 +144,12 @@ def _share(figures: Statistics) -> str:
 
 
 def _print_notes(figures: Statistics, split: CpuSplit) -> None:
+    from textwrap import wrap
+
     from ..replay import cpu_words
     from ..replay.words import counted, duration, percent, size, visible
     from ..traces.report import blind_spots
-    from ._screen import line
+    from ._screen import line, screen_width
 
     run, cpu_ns = figures.run, figures.cpu_ns
     if cpu_ns is not None:
@@ -167,7 +169,8 @@ def _print_notes(figures: Statistics, split: CpuSplit) -> None:
         if figures.total.calls:
             since = "since the first listen: " if split.from_listen else ""
             for before, part in zip_longest((since,), cpu_words(split), fillvalue=""):
-                line(f"            {before}{part}")
+                for piece in wrap(f"{before}{part}", (screen_width() or 1_000) - 12, subsequent_indent="  "):
+                    line(f"            {piece}")
         rss = max((process.rss_bytes or 0 for process in figures.processes), default=0)
         if rss:
             line(f"memory      {size(rss)} at most")
