@@ -7,8 +7,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
-# Tests mostly wait: two files at a time, on a machine of two processors.
-BESIDE := -n 2 --dist loadfile
+# Tests mostly wait: four files at a time, on a machine of two processors.
+BESIDE := -n 4 --dist loadfile
 # One stamp per interpreter version: another PYTHON makes the environment anew.
 RUNTIME := $(VENV)/.runtime-$(VERSION)
 TOOLS := $(VENV)/.tools-$(VERSION)

@@ -119,13 +119,20 @@ def test_a_sample_names_no_folder_and_no_machine(name: str) -> None:
 @pytest.mark.slow
 def test_a_recording_made_now_has_the_shape_of_the_samples(tmp_path: Path) -> None:
     """Models, clients served and overtaken, operations and outcomes, phases, packets and folds; not times."""
-    command: list[str | Path] = [sys.executable, ROOT / "tools" / "samples.py", "--any-size", "--to", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode == 125:
-        pytest.skip(done.stderr)
-    assert done.returncode == 0, done.stderr
-    now = {name: shape(tmp_path / f"{name}.db") for name in NAMES}
-    assert now == {name: shape(SAMPLES / f"{name}.db") for name in NAMES}
+    wanted = {name: shape(SAMPLES / f"{name}.db") for name in NAMES}
+    odd = list(NAMES)
+    # Who overtakes whom is decided within a millisecond: where something else took the processor just then, once more.
+    for _ in range(3):
+        command: list[str | Path] = [sys.executable, ROOT / "tools" / "samples.py", "--any-size", "--to", tmp_path, *odd]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode == 125:
+            pytest.skip(done.stderr)
+        assert done.returncode == 0, done.stderr
+        now = {name: shape(tmp_path / f"{name}.db") for name in odd}
+        odd = [name for name in odd if now[name] != wanted[name]]
+        if not odd:
+            return
+    assert {name: now[name] for name in odd} == {name: wanted[name] for name in odd}
 
 
 def test_a_single_thread_that_blocks_lets_others_overtake_and_no_other_server_does() -> None:
