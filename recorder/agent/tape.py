@@ -6,6 +6,8 @@ garbage collector may enter at any point.
 """
 
 import _ctypes
+import _functools  # type: ignore[import-not-found]
+import _operator
 import _thread
 import errno
 import itertools
@@ -73,14 +75,16 @@ _MAP_FAILED = _Address(-1).value
 
 
 def _mapping_type(size):
-    """Return a type of `size` mapped bytes that gives its memory back when nobody holds it any more."""
+    """Return a type of `size` mapped bytes that gives its memory back, by `unmap`, when nobody holds it any more.
+
+    No line of Python runs then: a signal's handler would run in it, and what that raises, such as
+    KeyboardInterrupt, would be printed as ignored in ours instead of reaching the program.
+    """
 
     class Mapping(_ctypes.Array):
         _type_ = _Char
         _length_ = size
-
-        def __del__(self, munmap=_munmap, size=size, addressof=_ctypes.addressof):
-            munmap(addressof(self), size)
+        __del__ = property(_operator.attrgetter("unmap"))
 
     return Mapping
 
@@ -104,7 +108,9 @@ def _mapped(size, flags, descriptor):
     address = _mmap(None, size, _PROT_READ_WRITE, flags, descriptor, 0)
     if address == _MAP_FAILED:
         raise OSError(_ctypes.get_errno(), "mmap")
-    return _MAPPINGS[size].from_address(address)
+    mapping = _MAPPINGS[size].from_address(address)
+    mapping.unmap = _functools.partial(_munmap, address, size)
+    return mapping
 
 
 def _publish(private, path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from sockreel.recorder.tapes.slots import slot_columns, slot_values
 from sockreel.recorder.tapes.tape import TapeReader, read_head
 
 Tape: Any = agent_tape.Tape  # the agent has no annotations
+map_file: Any = agent_tape.map_file
 SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
 CELL = layout.CELL_DATA_BYTES
 FAMILIES = st.sampled_from(socket.AddressFamily)  # integers that say something else of themselves
@@ -380,3 +382,19 @@ def test_a_slot_without_a_state_is_no_call_where_the_c_core_wrote_it(folder: Pat
     buffer[at : at + 56] = b"\1" * 56  # in any order: what is there of it may be anything
     writer.die()
     writer.reader.close()
+
+
+def test_memory_is_given_back_without_a_line_of_python(tmp_path: Path) -> None:
+    """Else a handler that runs in such a line raises into nowhere: Ctrl-C would be printed as ignored, and the program go on."""
+    path, size = tmp_path / "mapped", layout.SEGMENT_BYTES["c"]
+    path.write_bytes(b"\0" * size)
+    descriptor = os.open(path, os.O_RDWR)
+    held = [map_file(descriptor, size)]
+    os.close(descriptor)
+    mapped = str(path) in Path("/proc/self/maps").read_text()
+    ran: list[str] = []
+    sys.setprofile(lambda frame, event, _: ran.append(f"{event} {frame.f_code.co_name}"))
+    held.clear()
+    sys.setprofile(None)
+    assert mapped and str(path) not in Path("/proc/self/maps").read_text()
+    assert [event for event in ran if event.startswith("call")] == []
