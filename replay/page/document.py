@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ...traces import Run, Trace
 from ..compare import Comparison, compare_stories
-from ..language import ENGLISH, LANGUAGES, speaking
+from ..language import LANGUAGES, speaking
 from ..phases import Phases
 from ..reading import Reader, damaged
 from ..sentences import sentences
@@ -174,14 +174,8 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
                     for figure in comparison.figures],
         "latencies": [{"client": client, "runs": [asdict(latency) for latency in latencies]} for client, latencies in comparison.latencies],
         "phases": [_phases(phases) for phases in comparison.phases],
-        "sentences": _in_english(comparison),
+        "sentences": _in_each_language(lambda: list(sentences(comparison))),
     }
-
-
-def _in_english(comparison: Comparison) -> list[str]:
-    """Return what is said of the runs: made for English, of which no part is to be in another language."""
-    with speaking(ENGLISH):
-        return list(sentences(comparison))
 
 
 def _in_each_language(tell: Callable[[], Told]) -> dict[str, Told]:

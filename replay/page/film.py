@@ -29,6 +29,7 @@ SAID = (
     message("Nothing has been called yet."), message("{call} begins"), message("{call} has begun and has not come back: {time} so far"),
     message("{sentence} ({n} of {all} in a row)"), message("{operation} on {where}"), message("{operation} (by the ring)"),
     message("looks, does not wait"), message("has it: wakes up, copies"), message("waits for room"), message("waits for a client"),
+    message("waits for the other side"), message("does it"),
     message("waits for any of them"), message("waits for data"), message("ready in {time}"), message("ready for {time}"),
     message("has nothing"), message("never returned"), message("for nothing"), message("begins now"), message("for {time}"),
     message("goes on for {time}"), message("{counts} answered, then {result}"), message("{counts} answered, waits {time}"),

@@ -95,7 +95,7 @@ const Tables = (() => {
         [client, ...runs.map((one) => one.median_ns === null ? `0 / ${one.asked}`
           : `${one.answers} / ${one.asked} · ${Words.say("median")} ${Format.duration(one.median_ns)} · ${Words.say("worst")} ${Format.duration(one.max_ns)}`)])));
     }
-    holder.append(make("ul", {class: "sentences", lang: "en"}, ...comparison.sentences.map((sentence) => make("li", {}, visibleText(sentence)))));
+    holder.append(make("ul", {class: "sentences"}, ...Words.own(comparison.sentences).map((sentence) => make("li", {}, visibleText(sentence)))));
   }
 
   return {view, whole, rangeWords};

@@ -111,7 +111,10 @@ const Told = (() => {
     if (call.ready !== null && call.ready <= head.at) return say(film, "has it: wakes up, copies");
     if (sends(call.operation)) return say(film, "waits for room");
     if (call.operation.replace(/^ring_/, "") === "accept") return say(film, "waits for a client");
-    return say(film, call.layer === "wait" ? "waits for any of them" : "waits for data");
+    const operation = call.operation.replace(/^(tls_|ring_)/, "");
+    if (call.layer === "wait" || operation === "wait") return say(film, "waits for any of them");
+    if (/^(connect|connect_ex|do_handshake|handshake|unwrap)$/.test(operation)) return say(film, "waits for the other side");
+    return say(film, /^(recv|read)/.test(operation) ? "waits for data" : "does it");
   }
 
   /** Return what came of a call, in a word or two. */

@@ -169,8 +169,9 @@ def _phase(view: View, call: Span) -> str:
     """Return what the kernel does in a call that has not come back."""
     say = view.language.say
     operation = call.operation.removeprefix("tls_").removeprefix("ring_")
-    # What was handed to a ring goes on in the kernel, whether or not the socket may block.
-    if call.timeout_ns == 0 and call.layer != "ring":
+    if call.operation.startswith("ring_") and operation != "wait":
+        return say("the kernel does it by itself")
+    if call.timeout_ns == 0:
         return say("looks, does not wait")
     if call.ready_ns is not None and call.ready_ns <= view.state.head.at_ns:
         return say("has it: wakes up, copies")

@@ -158,7 +158,7 @@ def test_a_damaged_trace_makes_a_page_or_one_clear_line(tmp_path: Path, damage: 
             assert len(_packs(out.getvalue().decode())) == 3
 
 
-def test_what_is_said_of_the_runs_is_in_one_language_whichever_is_spoken(lecture_file: Path) -> None:
+def test_what_is_said_of_the_runs_is_there_in_each_language_whichever_is_spoken(lecture_file: Path) -> None:
     with open_trace(lecture_file) as trace:
         told = {}
         for code in LANGUAGES:
@@ -167,6 +167,7 @@ def test_what_is_said_of_the_runs_is_in_one_language_whichever_is_spoken(lecture
     for document_ in told.values():
         sentences = document_["comparison"]["sentences"]
         assert sentences == told["en"]["comparison"]["sentences"]
-        assert len(sentences) > 3
-        assert not any("\u4e00" <= letter <= "\u9fff" for letter in "".join(sentences))
+        assert len(sentences["en"]) == len(sentences["zh"]) > 3
+        chinese = [any("\u4e00" <= letter <= "\u9fff" for letter in sentence) for code in ("en", "zh") for sentence in sentences[code]]
+        assert chinese == [False] * len(sentences["en"]) + [True] * len(sentences["zh"])
         assert set(document_["runs"][0]["facts"]["ended"]) == set(LANGUAGES)
