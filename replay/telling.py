@@ -140,11 +140,12 @@ def _tell_wait(call: Span, called: str, language: Language) -> str:
                             signal=signal_name(call.result))
     if call.operation == "pause":
         return language.say("{call} waited {time} for a signal", call=called, time=duration(call.duration_ns))
-    if not call.result:
-        return _nothing_ready(call, called, language)
-    ready = language.count("{n} socket is ready", "{n} sockets are ready", call.result)
     if call.operation == "ring_wait":
-        ready = language.count("{n} request is done", "{n} requests are done", call.result)
+        ready = language.say("a request is done")  # its result says how many were handed in with it, not how many are done
+    elif not call.result:
+        return _nothing_ready(call, called, language)
+    else:
+        ready = language.count("{n} socket is ready", "{n} sockets are ready", call.result)
     if _waited(call):
         return language.say("{call} waited {time} for all of them together: {ready}", call=called, time=duration(call.duration_ns),
                             ready=ready)

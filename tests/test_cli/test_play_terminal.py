@@ -113,7 +113,7 @@ def play_command(trace: Path, told: str, pid_file: Path | None = None) -> str:
     """Return the line that starts the player and says at the end how it ended."""
     command = f"{shlex.quote(sys.executable)} -m sockreel play {trace}#blocking --lang en"
     if pid_file is not None:
-        command = f"sh -c 'echo $$ > {pid_file}; exec {command}'"
+        command = f"sh -c {shlex.quote(f'echo $$ > {pid_file}; exec {command}')}"
     return f"stty -g > {told}.before; {command}; echo left with $?; stty -g > {told}.after"
 
 

@@ -156,8 +156,7 @@ def test_time_and_breakpoints_go_on_from_stretch_to_stretch(browser: Browser, lo
     first = browser.run("Player.deck().reel.film.to")
     browser.run("Player.deck().speed = SPEEDS.indexOf(1); Player.toggle()")
     browser.until(f"Player.deck().reel.head.at > {first} + 20e6")
-    assert browser.run("Player.deck().playing")
-    browser.run("Player.toggle()")
+    browser.run("Player.deck().playing && Player.toggle()")  # on a slow machine its end may have come meanwhile
     _settle(browser)
     browser.press("Home")
     _settle(browser)
