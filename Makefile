@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # Tests mostly wait: four files at a time, on a machine of two processors.
 BESIDE := -n 4 --dist loadfile
+# Tests of the recorder in which no core is chosen: nothing is recorded, or both cores are driven.
+COREFREE := $(foreach name,servers clients crowd workload matching strace models cores_agree,--ignore=tests/test_recorder/test_$(name).py)
 # One stamp per interpreter version: another PYTHON makes the environment anew.
 RUNTIME := $(VENV)/.runtime-$(VERSION)
 TOOLS := $(VENV)/.tools-$(VERSION)
@@ -39,7 +41,7 @@ test: $(TOOLS) system-tools lint ## lint, check the types and run every test (AR
 	@echo "tests that want no other beside them"
 	@$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? -eq 5 ]
 	@echo "the recorder's tests once more, with the Python core"
-	@SOCKREEL_CORE=python $(BIN)/python -m pytest $(BESIDE) tests/test_recorder -m "not slow and not alone" $(ARGS) || [ $$? -eq 5 ]
+	@SOCKREEL_CORE=python $(BIN)/python -m pytest $(BESIDE) tests/test_recorder $(COREFREE) -m "not slow and not alone" $(ARGS) || [ $$? -eq 5 ]
 
 quick: $(TOOLS) ## run the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
