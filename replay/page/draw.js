@@ -72,10 +72,9 @@ const Draw = (() => {
       const [start, end] = [from + x / scale, from + Math.min(box.width, x + step) / scale];
       if (moved.some((part) => part.begun(start, end) > 0.5)) context.fillRect(box.x + x, box.y + 3 * one, 2 * one, 3 * one);
     }
-    lane.failures ??= lane.calls.filter((call) => FAILURES.has(run.shapes[run.columns.shape[call]][4]) && run.kinds[call] !== 1);
     context.fillStyle = Style.colour("failed");
     let last = -10 * one;
-    for (const call of lane.failures) {
+    for (const call of lane.failed()) {
       const x = (run.ends[call] - from) * scale;
       if (x < 0 || x > box.width || x - last < 4 * one || (filter && !filter.passes(run, call))) continue;
       last = x;

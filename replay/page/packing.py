@@ -6,10 +6,11 @@ Owns the layout. Knows nothing of calls.
 | --- | --- |
 | 4 | n, little endian |
 | n | the head: JSON in ASCII |
-| 4 * count, per column | its numbers as four planes: all lowest bytes, then all second ones ... |
+| count, up to 4 times per column | its numbers as planes: all lowest bytes, then all second ones ... |
 | the rest | bytes, as they are |
 
-All of it is one zlib stream. `head["columns"]` says, in order, [name, count, delta]; a number v stands as
+All of it is one zlib stream. `head["columns"]` says, in order, [name, count, delta, planes]: planes are four, each the byte
+that all of it is, or None where it is stored (most columns are of few bytes, or all alike); a number v stands as
 v + 1 and None as 0, in a delta column as zigzag(v - the one before) + 1; what does not fit stands as
 0xFFFFFFFF, and its value is in `head["wide"][name]` as {index: v}. replay/page/unpack.js reads it.
 """
@@ -50,13 +51,17 @@ def pack(head: Mapping[str, Any], columns: Sequence[Column] = (), rest: bytes = 
         rest: bytes behind the columns.
     """
     wide: dict[str, dict[str, int]] = {}
-    planes = []
+    planes: list[bytes] = []
+    described = []
     for column in columns:
         numbers, too_wide = _deltas(column.values) if column.delta else _plain(column.values)
         if too_wide:
             wide[column.name] = too_wide
-        planes.append(_planes(numbers))
-    whole = {**head, "columns": [[column.name, len(column.values), int(column.delta)] for column in columns], "wide": wide}
+        own = _planes(numbers)
+        alike = [_alike(plane) for plane in own]
+        planes += [plane for plane, byte in zip(own, alike, strict=True) if byte is None]
+        described.append([column.name, len(column.values), int(column.delta), alike])
+    whole = {**head, "columns": described, "wide": wide}
     text = json.dumps(whole, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii")
     squeeze = zlib.compressobj(_LEVEL)
     parts = [squeeze.compress(part) for part in (len(text).to_bytes(4, "little"), text, *planes, rest)]
@@ -69,9 +74,12 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, list[int | None]], by
     at = 4 + int.from_bytes(raw[:4], "little")
     head = json.loads(raw[4:at])
     columns: dict[str, list[int | None]] = {}
-    for name, count, delta in head["columns"]:
-        numbers = [sum(raw[at + plane * count + n] << 8 * plane for plane in range(4)) for n in range(count)]
-        at += 4 * count
+    for name, count, delta, alike in head["columns"]:
+        planes = []
+        for byte in alike:
+            planes.append(raw[at:at + count] if byte is None else bytes([byte]) * count)
+            at += count if byte is None else 0
+        numbers = [int.from_bytes(four, "little") for four in zip(*planes, strict=True)]
         columns[name] = _numbers(numbers, bool(delta), head["wide"].get(name, {}))
     return head, columns, raw[at:]
 
@@ -112,8 +120,14 @@ def _deltas(values: Sequence[int | None]) -> tuple[array[int], dict[str, int]]:
     return numbers, wide
 
 
-def _planes(numbers: array[int]) -> bytes:
+def _planes(numbers: array[int]) -> list[bytes]:
     if byteorder == "big":
         numbers.byteswap()
     raw = numbers.tobytes()
-    return b"".join(raw[plane::4] for plane in range(4))
+    return [raw[plane::4] for plane in range(4)]
+
+
+def _alike(plane: bytes) -> int | None:
+    """Return the byte that all of a plane is, 0 of an empty one; None where its bytes differ."""
+    first = plane[:1]
+    return int.from_bytes(first, "little") if plane.count(first) >= len(plane) else None

@@ -19,7 +19,22 @@ class Series {
    * @param counts: calls in each, spread evenly, or null: one call that begins at its start.
    */
   constructor(starts, ends, weights = null, counts = null) {
-    this.starts = starts;
+    Object.assign(this, {starts, ends, weights, apart: areApart(starts, ends)});
+    if (this.apart) this.sum();
+    else this.sweep();
+    this.counted = counts && new Series(starts, ends, counts.map((count, n) => count / Math.max(1, ends[n] - starts[n])));
+  }
+
+  /** Sum intervals that lie apart, as the calls of one thread do: what lies inside of those before each. */
+  sum() {
+    const {starts, ends, weights} = this;
+    this.totals = new Float64Array(starts.length);
+    for (let n = 1, total = 0; n < starts.length; n++) this.totals[n] = total += (ends[n - 1] - starts[n - 1]) * (weights ? weights[n - 1] : 1);
+  }
+
+  /** Sum intervals that overlap: at every start and every end, what lies inside before it, and how it grows from there. */
+  sweep() {
+    const {starts, ends, weights} = this;
     const order = endOrder(ends);
     const size = 2 * starts.length;
     this.times = new Float64Array(size);
@@ -40,13 +55,15 @@ class Series {
       // Sums of weights that are no whole numbers leave a trace of themselves behind.
       this.rates[n] = Math.abs(rate) < 1e-9 ? 0 : rate;
     }
-    this.counted = counts && new Series(starts, ends, counts.map((count, n) => count / Math.max(1, ends[n] - starts[n])));
   }
 
   /** Return the time inside of the intervals before a moment. */
   before(time) {
-    const n = lowerBound(this.times, time) - 1;
-    return n < 0 ? 0 : this.totals[n] + this.rates[n] * (time - this.times[n]);
+    const {starts, ends, weights, totals} = this;
+    const n = lowerBound(this.apart ? starts : this.times, time) - 1;
+    if (n < 0) return 0;
+    if (!this.apart) return totals[n] + this.rates[n] * (time - this.times[n]);
+    return totals[n] + (Math.min(time, ends[n]) - starts[n]) * (weights ? weights[n] : 1);
   }
 
   /** Return how many calls begin in [from, to). */
@@ -54,6 +71,12 @@ class Series {
     if (this.counted) return this.counted.before(to) - this.counted.before(from);
     return lowerBound(this.starts, to) - lowerBound(this.starts, from);
   }
+}
+
+/** Say whether each interval ends before the next one starts. */
+function areApart(starts, ends) {
+  for (let n = 1; n < starts.length; n++) if (ends[n - 1] > starts[n]) return false;
+  return true;
 }
 
 /** Return the indices of ends in their order, or null where they are in order. */

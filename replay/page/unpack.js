@@ -17,32 +17,42 @@ const Unpack = (() => {
     return bytes;
   }
 
-  /** Return {head, columns, rest} of a pack; an unknown number is NaN. */
+  /** Return {head, columns, rest} of a pack; an unknown number is NaN. A column is read when it is first asked for. */
   async function unpack(bytes) {
     const raw = await inflate(bytes);
     const size = raw[0] + raw[1] * 256 + raw[2] * 65536 + raw[3] * 16777216;
     const head = JSON.parse(new TextDecoder().decode(raw.subarray(4, 4 + size)));
     let at = 4 + size;
-    const columns = {};
-    for (const [name, count, delta] of head.columns) {
-      columns[name] = column(raw.subarray(at, at + 4 * count), count, delta, head.wide[name] ?? {});
-      at += 4 * count;
-    }
-    return {head, columns, rest: raw.subarray(at)};
+    const [getters, known] = [{}, []];
+    head.columns.forEach(([name, count, delta, alike], n) => {
+      const planes = alike.map((byte) => byte ?? raw.subarray(at, at += count));
+      getters[name] = {get: () => known[n] ??= column(planes, count, delta, head.wide[name] ?? {}), enumerable: true};
+    });
+    return {head, columns: Object.create(Object.create(null, getters)), rest: raw.subarray(at)};
   }
 
   function column(planes, count, delta, wide) {
-    const values = new Float64Array(count);
-    const [second, third, fourth] = [count, 2 * count, 3 * count];
-    let before = 0;
-    for (let n = 0; n < count; n++) {
-      const number = planes[n] + planes[second + n] * 256 + planes[third + n] * 65536 + planes[fourth + n] * 16777216;
-      let value;
-      if (number === WIDE) value = wide[n];
-      else if (delta) value = before + ((number - 1) % 2 ? -number / 2 : (number - 1) / 2);
-      else value = number ? number - 1 : NaN;
-      values[n] = value;
-      before = value;
+    const numbers = new Uint32Array(count);
+    planes.forEach((plane, n) => {
+      if (typeof plane !== "number") for (let at = 0; at < count; at++) numbers[at] |= plane[at] << 8 * n;
+      else if (plane) for (let at = 0; at < count; at++) numbers[at] |= plane << 8 * n;
+    });
+    return delta ? summed(numbers, wide) : plain(numbers, wide);
+  }
+
+  function plain(numbers, wide) {
+    const values = new Float64Array(numbers.length);
+    for (let n = 0; n < values.length; n++) values[n] = numbers[n] === WIDE ? wide[n] : numbers[n] ? numbers[n] - 1 : NaN;
+    return values;
+  }
+
+  function summed(numbers, wide) {
+    const values = new Float64Array(numbers.length);
+    for (let n = 0, before = 0; n < values.length; n++) {
+      const number = numbers[n];
+      if (number === WIDE) before = wide[n];
+      else before += number & 1 ? number >>> 1 : -(number >>> 1);
+      values[n] = before;
     }
     return values;
   }
