@@ -13,7 +13,6 @@ from . import layout
 from .lookalike import stand_in
 
 _LIBRARY = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "lib-dynload") + os.sep
-_AGENT = "_sockreel_agent."
 _MODULE = type(sys)
 
 
@@ -34,7 +33,7 @@ class Extensions:
         """Take in a module that has been loaded."""
         name = module.__name__
         file = getattr(module, "__file__", None)
-        if not file or file.startswith(_LIBRARY) or name.startswith(_AGENT) or name in self.noted:
+        if not file or file.startswith(_LIBRARY) or name in self.noted:
             return
         self.noted.add(name)
         self.recorder.tape.note(layout.NOTE_EXTENSION, 0, name)

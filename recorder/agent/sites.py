@@ -15,7 +15,7 @@ _ADDED = (os.path.join(_LIBRARY, "site-packages") + os.sep, os.path.join(_LIBRAR
 _AGENT = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PLUMBING = tuple(_LIBRARY + name for name in ("socket.py", "ssl.py", "selectors.py"))
 _START = os.getcwd() if os.path.isdir(".") else os.sep  # relative file names are meant from here
-_stat, _normal, _join = os.stat, os.path.normpath, os.path.join  # the program may put others in their place
+_stat = os.stat  # the program may put another in its place
 _MOST_SITES = 100_000  # a program that makes code for ever must not fill our memory
 
 PROGRAM, LIBRARY, PLUMBING = 0, 1, 2
@@ -85,11 +85,22 @@ class Sites:
         file = code.co_filename
         text = ""
         if not file.startswith("<"):
-            file = _normal(_join(_START, file))
+            file = _absolute(file)
         if not _is_there(file):
             text = _text_from_loader(frame)
         function = getattr(code, "co_qualname", code.co_name)
         self.tape.note(layout.NOTE_SITE, number, file, frame.f_lineno or code.co_firstlineno, function, text)
+
+
+def _absolute(file):
+    """Return a file's whole name without asking `os.path`, whose functions use the builtins of the program."""
+    folders = []
+    for part in (file if file.startswith("/") else _START + "/" + file).split("/"):
+        if part == "..":
+            del folders[-1:]
+        elif part and part != ".":
+            folders.append(part)
+    return "/" + "/".join(folders)
 
 
 def _is_there(file):

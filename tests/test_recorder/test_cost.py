@@ -51,7 +51,7 @@ LEFT_BEHIND = """
         "descriptors": sorted(os.listdir("/proc/self/fd")),
         "classes": [kind.__name__ for kind in _socket.socket.__subclasses__()],
         "sockets": sum(isinstance(thing, _socket.socket) for thing in gc.get_objects()),
-        "modules": sorted(name for name in sys.modules if not name.startswith("_sockreel_agent") and name in {names!r}),
+        "modules": sorted(name for name in sys.modules if "sockreel" in name or name in {names!r}),
         "errors": [str(sys.exc_info()[1]), hasattr(sys, "last_value")],
     }))
 """

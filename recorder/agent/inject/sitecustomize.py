@@ -51,9 +51,12 @@ def _start(folder, here):
         package = type(sys)("_sockreel_agent")
         package.__path__ = [os.path.dirname(here)]
         sys.modules["_sockreel_agent"] = package
-        from _sockreel_agent import start
-
-        start.start(folder)
+        try:
+            from _sockreel_agent import apart
+        finally:
+            del sys.modules["_sockreel_agent"]
+        apart.begin(package)
+        apart.load("start").start(folder)
     except Exception as error:
         _say(folder, "the agent could not start: %s: %s" % (type(error).__name__, error))
 

@@ -43,7 +43,7 @@ print(json.dumps({
     "getenv": [os.getenv(name) for name in ("PYTHONPATH", "SOCKREEL_AGENT", "SOCKREEL_EMPTY_PYTHONPATH")],
     "before_import": before_import,
     "modules": modules(),
-    "ours": sorted(name for name in sys.modules if "sockreel" in name and not name.startswith("_sockreel")),
+    "ours": sorted(name for name in sys.modules if "sockreel" in name),
     "recorder": sorted(name for name in sys.modules if name.split(".")[0] in ("recorder", "replay", "traces", "agent", "commands", "layout", "core")),
     "fds": fds_before,
     "fds_with_socket": fds_with_socket,
@@ -62,5 +62,5 @@ print(json.dumps({
     "recursion": sys.getrecursionlimit(),
     "timeout": socket.getdefaulttimeout(),
     "socket": [socket.__file__, socket.__spec__.name, type(socket.__loader__).__name__, type(socket.__spec__.loader).__name__],
-    "importer_cache": sorted(path for path in sys.path_importer_cache if "inject" in path),
+    "importer_cache": sorted(path for path in sys.path_importer_cache if "inject" in path or path.endswith("agent")),
 }, sort_keys=True))
