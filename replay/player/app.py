@@ -1,6 +1,6 @@
 """The player's screen: panes around one or two runs, keys, mouse, the clock that lets time go on.
 
-Owns the widgets and which key does what. Everything that moves is the deck's, everything drawn is of `panes`.
+Owns the widgets and which key does what. Everything that moves is the deck's, everything drawn is of `panes` and `stage`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from textual.widgets import Input, Static
 from ...errors import SockreelError
 from ..language import LANGUAGES, Language, language
 from ..words import visible
-from . import panes
+from . import panes, stage
 from .breaks import Misread, read_jump
 from .deck import SPEEDS, Deck, Reel
 from .help import HelpScreen
-from .panes import View
+from .view import View, view_of
 
 TICKS_A_SECOND = 20
 Painter = Callable[[View, int, int], Text]
@@ -154,14 +154,14 @@ class Player(App[None]):
 
         yield pane("line", lambda view, width, _: panes.run_line(view, width, several))
         if several:
-            for name, painter in (("stage", panes.stage_pane), ("source", panes.source_pane), ("log", panes.log_pane)):
+            for name, painter in (("stage", stage.stage_pane), ("source", panes.source_pane), ("log", panes.log_pane)):
                 yield pane(name, painter)
             yield pane("sentence", panes.sentence_pane)
             yield pane("line", lambda view, width, _: Text(panes.one_line(panes.counters(view), width)))
             return
         with Horizontal(classes="upper"):
             yield pane("source", panes.source_pane)
-            yield pane("stage", panes.stage_pane)
+            yield pane("stage", stage.stage_pane)
         yield pane("sentence", panes.sentence_pane)
         with Horizontal(classes="lower"):
             yield pane("log", panes.log_pane)
@@ -184,7 +184,7 @@ class Player(App[None]):
     def view(self, number: int) -> View:
         """Return how a run stands, reckoned once for all panes."""
         if number not in self._views:
-            self._views[number] = panes.view_of(self.deck, self.deck.reels[number], self.spoken)
+            self._views[number] = view_of(self.deck, self.deck.reels[number], self.spoken)
         return self._views[number]
 
     def redraw(self) -> None:

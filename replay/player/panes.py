@@ -1,4 +1,4 @@
-"""The panes of the player as text: source, application and kernel, sockets, clients, log, counters.
+"""The panes of the player as text: source, sockets, clients, log, counters, the sentence; the stage has a file of its own.
 
 Owns what each shows in the room it is given; every line is exactly as wide as its pane or shorter. Knows a reel and its state,
 no textual: what is drawn can be read in a test.
@@ -6,65 +6,19 @@ no textual: what is drawn can be read in a test.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from ..language import Language, wrapped
-from ..telling import called_words, message, tell_call, tell_entry
+from ..language import wrapped
+from ..telling import called_words, tell_call, tell_entry
 from ..values import Span
 from ..words import brief, duration, fit, moment, percent, short_count, size, visible, visible_bytes
 from .crowd import ClientState
-from .deck import Deck, Reel
-from .state import SocketState, State
-
-QUIET, STRONG, HERE = "dim", "bold", "reverse"
-_QUEUE_SOURCES = {"packet": message("packets"), "sender": message("sender"), "client": message("client")}
-STYLES = {"blocked": "red", "fruitless": "yellow", "moved": "green", "other": "", "fails": "bold red"}
-
-
-@dataclass(frozen=True)
-class View:
-    """What is drawn: one run at its moment, in a language."""
-
-    reel: Reel
-    state: State
-    language: Language
-    current: int | None
-    deck: Deck
-
-    @property
-    def span(self) -> Span | None:
-        """The step that is told."""
-        return None if self.current is None else self.reel.play.span(self.current)
-
-    @property
-    def running(self) -> bool:
-        """Whether that step has begun and not ended."""
-        return self.current is not None and self.current >= self.state.head.position
-
-
-def view_of(deck: Deck, reel: Reel, language: Language) -> View:
-    """Return a view of a reel as it now stands."""
-    return View(reel, reel.state, language, reel.current(), deck)
-
-
-def joined(lines: Sequence[Text], width: int, height: int) -> Text:
-    """Return lines as one text, cut to the room there is."""
-    shown = []
-    for line in lines[:height]:
-        line.truncate(width, overflow="ellipsis")
-        shown.append(line)
-    return Text("\n", no_wrap=True, overflow="crop").join(shown)
-
-
-def title(words: str, width: int, more: str = "") -> Text:
-    """Return the line above a pane."""
-    text = fit(f"─ {words} {more + ' ' if more else ''}", min(width, cell_len(words) + cell_len(more) + 4 if more else cell_len(words) + 3))
-    return Text(text + "─" * max(0, width - cell_len(text)), QUIET)
+from .stage import called, came
+from .state import SocketState
+from .view import HERE, QUIET, STRONG, STYLES, View, joined, title
 
 
 def source_pane(view: View, width: int, height: int) -> Text:
@@ -122,124 +76,6 @@ def _source(view: View, file: str, line: int, code: str | None) -> list[str]:
         if code is None or (line <= len(lines) and lines[line - 1].strip() == code.strip()):
             return lines
     return []
-
-
-def stage_pane(view: View, width: int, height: int) -> Text:
-    """Draw the program on the left, the kernel on the right, what goes between them, and what lies in the queues."""
-    say = view.language.say
-    half = max(8, (width - 5) // 2)
-    rows = [(say("program"), "  │  ", say("kernel"), STRONG), *_threads(view, height)]
-    lines = [title(say("program | kernel"), width)]
-    for left, between, right, style in rows:
-        lines.append(Text.assemble((fit(left, half), style), (between, QUIET), (fit(right, width - half - len(between)), style)))
-    lines += [Text(fit(line, width), style) for line, style in islice(_queues(view, width), max(0, height - len(lines)))]
-    return joined(lines, width, height)
-
-
-def _threads(view: View, height: int) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the rows of calls in progress, or of the last one where none is: program, arrow, kernel, style."""
-    say, play, at_ns = view.language.say, view.reel.play, view.state.head.at_ns
-    places = list(view.state.in_progress)[: max(1, (height - 3) // 2)]
-    for place in places:
-        call = play.span(place)
-        yield _called(view, call), " ──▶ ", _phase(view, call), STYLES[call.kind]
-        since = say("for {time}", time=duration(at_ns - call.started_ns)) if at_ns > call.started_ns else say("begins now")
-        yield f"  {since}", "  │  ", _phase_more(view, call), STYLES[call.kind]
-    more = len(view.state.in_progress) - len(places)
-    if more > 0:
-        yield say("and {n} more", n=more), "  │  ", "", QUIET
-    if not places and view.span is not None:
-        call = view.span
-        took = call.kind == "moved" and _sends(call.operation)
-        yield _called(view, call), " ──▶ " if took else " ◀── ", _came(view, call), STYLES[call.kind]
-        if at_ns > call.ended_ns:
-            yield f"  {say('goes on for {time}', time=duration(at_ns - call.ended_ns))}", "  │  ", "", QUIET
-
-
-def _sends(operation: str) -> bool:
-    return operation.removeprefix("tls_").removeprefix("ring_").startswith(("send", "write"))
-
-
-def _called(view: View, call: Span) -> str:
-    where = view.reel.play.cast.short.get(call.socket_id or 0, "")
-    return f"{brief(call.operation, 16)}({where})"
-
-
-def _phase(view: View, call: Span) -> str:
-    """Return what the kernel does in a call that has not come back."""
-    say = view.language.say
-    operation = call.operation.removeprefix("tls_").removeprefix("ring_")
-    if call.operation.startswith("ring_") and operation != "wait":
-        return say("the kernel does it by itself")
-    if call.timeout_ns == 0:
-        return say("looks, does not wait")
-    if call.ready_ns is not None and call.ready_ns <= view.state.head.at_ns:
-        return say("has it: wakes up, copies")
-    if _sends(operation):
-        return say("waits for room")
-    if operation == "accept":
-        return say("waits for a client")
-    if call.layer == "wait" or operation == "wait":
-        return say("waits for any of them")
-    if operation in ("connect", "connect_ex", "do_handshake", "handshake", "unwrap"):
-        return say("waits for the other side")
-    return say("waits for data") if operation.startswith(("recv", "read")) else say("does it")
-
-
-def _phase_more(view: View, call: Span) -> str:
-    say, at_ns = view.language.say, view.state.head.at_ns
-    if call.ready_ns is None:
-        return ""
-    if call.ready_ns > at_ns:
-        return say("ready in {time}", time=duration(call.ready_ns - at_ns))
-    return say("ready for {time}", time=duration(at_ns - call.ready_ns))
-
-
-def _came(view: View, call: Span) -> str:
-    """Return what came of a call, in a word or two."""
-    say = view.language.say
-    if call.kind == "fruitless":
-        return say("has nothing")
-    if call.bytes:
-        return size(call.bytes)
-    if call.outcome == "ok" and call.result is not None:
-        if call.operation.removeprefix("ring_") == "accept" and call.result in view.reel.play.cast.short:
-            return view.reel.play.cast.short[call.result]
-        if call.layer == "wait" and call.result > 0:
-            return say("{n} ready", n=call.result)
-    return brief(call.outcome or say("never returned"), 24)
-
-
-def _queues(view: View, width: int) -> Iterator[tuple[str, str]]:
-    """Yield a line for every queue that holds something, then for those that are watched and empty."""
-    say, play, at_ns = view.language.say, view.reel.play, view.state.head.at_ns
-    waiting: list[str] = []
-    for id_ in play.crowd.listeners:
-        count = play.crowd.backlog(id_, at_ns)
-        if count:
-            names = play.crowd.in_backlog(id_, at_ns, 12)
-            waiting += names
-            words = say("accept queue: {n} ({names})", n=count, names=brief(", ".join(names), 40))
-            yield f"{words} {'●' * min(count, 20)}", "magenta"
-    for name in waiting:
-        unread = play.crowd.client(name, at_ns).sent_bytes
-        if unread:
-            yield _bar(say("{name} has sent {size}, unread", name=brief(name, 16), size=size(unread)), unread, width), "magenta"
-    empty = []
-    for id_, queued, by in view.state.queues():
-        name = play.cast.short.get(id_, "")
-        if queued:
-            words = say("{name}: {size} queued (by {source})", name=name, size=size(queued), source=say(_QUEUE_SOURCES[by]))
-            yield _bar(words, queued, width), "cyan"
-        else:
-            empty.append(name)
-    for name in empty:
-        yield say("{name}: queue empty", name=name), QUIET
-
-
-def _bar(words: str, count: int, width: int) -> str:
-    """Return words and a bar that grows with the logarithm of a count."""
-    return f"{words} {'█' * max(1, min(count.bit_length(), width - cell_len(words) - 1))}"
 
 
 def sockets_pane(view: View, width: int, height: int) -> Text:
@@ -339,16 +175,16 @@ def log_pane(view: View, width: int, height: int) -> Text:
         entry = play.entry(first, behind)
         sign = ("▶" if view.running else "▷") if here else " "
         to_come = first >= state.head.position
-        told = f"{entry.calls:,} × {_called(view, entry.first)} {say('for nothing')}" if entry.calls > 1 else _line(view, entry.first)
+        told = f"{entry.calls:,} × {called(view, entry.first)} {say('for nothing')}" if entry.calls > 1 else _line(view, entry.first)
         # What a call that is still to come will do is not given away.
-        text = f"{sign}{moment(entry.first.started_ns, step_ns)} {_called(view, entry.first) if to_come else told}"
+        text = f"{sign}{moment(entry.first.started_ns, step_ns)} {called(view, entry.first) if to_come else told}"
         style = HERE if here else QUIET if to_come else STYLES["fails" if entry.first.failed else entry.first.kind]
         lines.append(Text(fit(text, width), style))
     return joined(lines, width, height)
 
 
 def _line(view: View, call: Span) -> str:
-    return f"{_called(view, call)} {_came(view, call)} {duration(call.duration_ns)}"
+    return f"{called(view, call)} {came(view, call)} {duration(call.duration_ns)}"
 
 
 def sentence(view: View) -> str:

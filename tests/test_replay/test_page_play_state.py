@@ -15,9 +15,10 @@ from sockreel.replay.page.document import shown_runs
 from sockreel.replay.page.film import film
 from sockreel.replay.page.html import write_html
 from sockreel.replay.player.deck import Deck, Reel
-from sockreel.replay.player.panes import sentence, view_of
+from sockreel.replay.player.panes import sentence
 from sockreel.replay.player.state import Play, State
 from sockreel.replay.player.timeline import Playhead
+from sockreel.replay.player.view import view_of
 from sockreel.replay.reading import Reader
 from sockreel.tests.browser import Browser, chromium
 from sockreel.tests.synthetic import MS, US, Recording
