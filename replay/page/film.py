@@ -27,6 +27,12 @@ WHERE = "\0"
 """Stands for a socket's name in sentences that many sockets share: no name holds it."""
 SAID = (
     message("Nothing has been called yet."), message("{call} begins"), message("{call} has begun and has not come back: {time} so far"),
+    message("{calls}: again and again, each time at once and for nothing, {time} so far, a look every {each}"),
+    message(", "), message("{names}, …"),
+    message("{one}; {more}"), message("{n} more like it follows in {time}, for nothing"),
+    message("{n} more like it follow in {time}, all of them for nothing"),
+    message("{calls}: again and again from here on, each time at once and for nothing"), message("has nothing, each time"),
+    message("again and again for {time}"), message("a look every {time}"),
     message("{sentence} ({n} of {all} in a row)"), message("{operation} on {where}"), message("{operation} (by the ring)"),
     message("looks, does not wait"), message("has it: wakes up, copies"), message("waits for room"), message("waits for a client"),
     message("waits for the other side"), message("does it"),
@@ -149,5 +155,6 @@ def _base(play: Play, start: Playhead) -> dict[str, Any]:
 
 def _places(text: str) -> dict[str, str]:
     """Return what leaves the places of a message as they are."""
-    names = ("call", "time", "sentence", "n", "all", "operation", "where", "counts", "result", "what", "source")
+    names = ("call", "calls", "names", "one", "more", "time", "each", "sentence", "n", "all", "operation", "where", "counts", "result",
+             "what", "source")
     return {name: f"{{{name}}}" for name in names}

@@ -240,6 +240,33 @@ class PlayLine {
     return found;
   }
 
+  /** Return steps in progress: each call by itself, what of a stretch of one thread was only counted together, for it took turns. */
+  underWay(places) {
+    const groups = new Map();
+    for (const place of places) {
+      const call = this.calls[place];
+      const key = call < 0 ? -this.folds[-call - 1].thread - 1 : place;
+      if (!groups.has(key)) groups.set(key, []);
+      groups.get(key).push(place);
+    }
+    return [...groups.values()];
+  }
+
+  /** Return, where a step in progress stands for calls that were only counted, all whose turn it is again and again, as calls. */
+  turns(place, places) {
+    return this.calls[place] < 0 ? this.underWay(places).find((group) => group.includes(place)).map((one) => this.call(one)) : [];
+  }
+
+  /** Return what steps of a spin are made of, as calls: of a long one as far as its first steps tell. */
+  spun(first, behind) {
+    const found = new Map();
+    for (let place = first; place < Math.min(behind, first + PlayLine.BLOCK); place++) {
+      const [, socket, operation] = this.shapes[this.kinds[place]];
+      if (!found.has(`${socket} ${operation}`)) found.set(`${socket} ${operation}`, this.call(place));
+    }
+    return [...found.values()];
+  }
+
   /** Return the step at a position as a call; of a fold, one that stands for all it counts. */
   call(position) {
     const call = this.calls[position];

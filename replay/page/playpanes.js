@@ -1,12 +1,12 @@
 "use strict";
 // The panes of the player beside the stage: source, sentence, log, sockets, counters. Owns their elements; each draws a view, which is
-// {reel, state, current, call, running, veiled}, and changes nothing. Knows no keys.
+// {reel, state, current, call, running, turns, veiled}, and changes nothing. Knows no keys.
 
 /** Return how a reel stands, reckoned once for all panes. */
 function viewOf(reel, veiled = false) {
-  const current = reel.current();
-  return {reel, state: reel.state, current, call: current === null ? null : reel.line.call(current),
-    running: current !== null && current >= reel.head.position, veiled};
+  const [current, state] = [reel.current(), reel.state];
+  const running = current !== null && current >= reel.head.position;
+  return {reel, state, current, call: current === null ? null : reel.line.call(current), running, turns: running ? reel.line.turns(current, state.open) : [], veiled};
 }
 
 class PlayPanes {
@@ -108,7 +108,8 @@ class PlayPanes {
       const many = line.count(behind) - line.count(first);
       const here = current !== null && first <= current && current < behind;
       const toCome = first >= head.position;
-      const name = visibleText(Told.calledShort(film, call));
+      const spun = many > 1 && !toCome ? line.spun(first, behind) : [call];
+      const name = visibleText(Told.several(film, spun.map((one) => Told.calledShort(film, one)), 2));
       const came = toCome ? "" : many > 1 ? Told.say(film, "for nothing") : Told.came(film, call);
       const kind = toCome ? "to-come" : FAILURES.has(call.outcome) && call.kind !== 1 ? "failed" : KINDS[call.kind];
       const button = make("button", {type: "button", class: `play-row ${kind}${here ? " here" : ""}`, ...(here ? {"aria-current": "step"} : {})},
@@ -131,14 +132,15 @@ class PlayPanes {
     this.counts.setAttribute("aria-label", visibleText(reel.run.name));
   }
 
-  drawSockets({reel, state, call}) {
+  drawSockets({reel, state, call, turns}) {
     const {make} = Details;
     const ordered = [...state.sockets].sort((one, other) => Number(other.open) - Number(one.open) || (other.last ?? -1) - (one.last ?? -1)).slice(0, 40);
     ordered.sort((one, other) => Number(other.open) - Number(one.open) || one.id - other.id);
+    const busy = new Set([call, ...turns].map((one) => one?.socket));
     const heads = ["socket", "play_calls", "play_useless", "play_in", "play_out"].map((word) => make("th", {scope: "col"}, Words.say(word)));
     const rows = ordered.map((one) => {
       const name = visibleText(Told.name(reel.film, one.id, true));
-      return make("tr", {class: `${one.open ? "" : "closed"}${call && call.socket === one.id ? " here" : ""}`},
+      return make("tr", {class: `${one.open ? "" : "closed"}${busy.has(one.id) ? " here" : ""}`},
         make("th", {scope: "row"}, one.open ? name : make("s", {}, name)), ...[Format.count(one.calls), Format.count(one.fruitless), Told.size(one.received), Told.size(one.sent)].map((text) => make("td", {}, text)));
     });
     this.sockets.replaceChildren(make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows));

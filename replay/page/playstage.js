@@ -43,15 +43,17 @@ class PlayStage {
   draw(view) {
     // The drawing grows into the room there is, to be read from the back of a lecture hall, and shrinks a little before it leaves things out.
     this.view = view;
+    this.busy = new Set([view.call, ...view.turns].map((one) => one?.socket));
     const rows = this.rows();
-    const high = PlayStage.HEAD + PlayStage.CALL + 10 + (rows.length + 0.5) * PlayStage.ROW + view.state.open.filter((place) => place !== view.current).length * PlayStage.LINE;
+    const others = view.reel.line.underWay(view.state.open).filter((places) => !places.includes(view.current));
+    const high = PlayStage.HEAD + PlayStage.CALL + 10 + (rows.length + 0.5) * PlayStage.ROW + others.length * PlayStage.LINE;
     const grown = Math.min(1.7, Math.max(0.82, Math.min(this.element.clientWidth / 700, this.element.clientHeight / high)));
     const width = Math.max(280, this.element.clientWidth / grown);
     const room = Math.max(180, this.element.clientHeight / grown);
     const clients = view.state.clients.length > 0 || view.state.sockets.some((one) => one.role === "accepted" || one.role === "connected");
     const wide = width >= 560 && clients;
     const kernel = Math.round(width * (wide ? 0.32 : 0.42));
-    Object.assign(this, {width, kernel, wide, clients: wide ? Math.round(width * 0.69) : width});
+    Object.assign(this, {width, room, kernel, wide, clients: wide ? Math.round(width * 0.69) : width});
     const parts = [];
     let y = this.heads(parts, room);
     y = this.calls(parts, y, room);
@@ -72,29 +74,64 @@ class PlayStage {
 
   /** Draw the call that is told, then the others in progress, a line for each. */
   calls(parts, y, room) {
-    const {view: {reel, state, current, call, running}} = this;
-    if (call) y = this.call(parts, y, call, running);
-    const others = state.open.filter((place) => place !== current);
+    const {view: {reel, state, current, call, running, turns}} = this;
+    const others = reel.line.underWay(state.open).filter((places) => !places.includes(current));
+    if (turns.length) y = this.turns(parts, y, turns, others.length ? y + 3 * PlayStage.CALL : room);
+    else if (call) y = this.call(parts, y, call, running);
     // Queues and clients come first: who waits is what there is to see.
     const most = Math.max(1, Math.floor((room - y - 3 * PlayStage.ROW) / PlayStage.LINE));
     const shown = others.length > most ? others.slice(0, most - 1) : others;
-    for (const place of shown) y = this.line(parts, y, reel.line.call(place));
+    for (const places of shown) y = this.line(parts, y, places.map((place) => reel.line.call(place)));
     if (shown.length < others.length) {
-      parts.push(this.text(20, y + 15, Words.say("play_more", Format.count(others.length - shown.length)), {look: "quiet", size: 13}));
+      const more = others.slice(shown.length).reduce((sum, places) => sum + places.length, 0);
+      parts.push(this.text(20, y + 15, Words.say("play_more", Format.count(more)), {look: "quiet", size: 13}));
       y += PlayStage.LINE;
     }
     return y;
   }
 
-  /** Draw another call in progress. */
-  line(parts, y, call) {
+  /** Draw another call in progress, or the calls of another thread that take turns. */
+  line(parts, y, calls) {
     const {view: {reel, veiled}, kernel, clients, wide} = this;
+    const [call] = calls;
+    const again = call.index < 0;
     const look = veiled ? "other" : KINDS[call.kind];
     const [left, x] = [kernel - 26, kernel + 28];
-    parts.push(this.box(10, y, left - 10, 22, `call thin ${look}`, 4), this.text(18, y + 15, Told.calledShort(reel.film, call), {size: 13, width: left - 22}),
-      this.make("line", {x1: left + 2, x2: kernel + 18, y1: y + 11, y2: y + 11, class: `arrow thin ${look}`}), this.make("path", {d: `M${kernel + 22} ${y + 11}l-7 -5v10z`, class: `tip ${look}`}),
-      this.text(x, y + 15, `${this.doing(call, true)} · ${Told.duration(reel.head.at - call.started)}`, {size: 13, width: clients - x - (wide ? 24 : 12)}));
+    const names = Told.several(reel.film, calls.map((one) => Told.calledShort(reel.film, one)), 2);
+    const time = Told.duration(reel.head.at - Math.min(...calls.map((one) => one.started)));
+    const doing = again ? Told.say(reel.film, "again and again for {time}", {time}) : `${this.doing(call, true)} · ${time}`;
+    parts.push(this.box(10, y, left - 10, 22, `call thin ${look}`, 4), this.text(18, y + 15, names, {size: 13, width: left - 22}),
+      this.make("line", {x1: left + (again ? 9 : 2), x2: kernel + 18, y1: y + 11, y2: y + 11, class: `arrow thin ${look}`}), this.make("path", {d: `M${kernel + 22} ${y + 11}l-7 -5v10z`, class: `tip ${look}`}),
+      ...(again ? [this.make("path", {d: `M${left + 2} ${y + 11}l7 -5v10z`, class: `tip ${look}`})] : []),
+      this.text(x, y + 15, doing, {size: 13, width: clients - x - (wide ? 24 : 12)}));
     return y + PlayStage.LINE;
+  }
+
+  /** Draw calls that came back at once, each time for nothing, and were made again: arrows both ways, and a gauge of looks, for none lasts. */
+  turns(parts, y, calls, end) {
+    const {view: {reel: {film, head}, veiled}, kernel, clients, wide} = this;
+    const look = veiled ? "other" : "fruitless";
+    const left = kernel - 26;
+    const room = Math.max(2, Math.floor((end - y - 50) / 20));
+    const rows = calls.length > room ? calls.slice(0, room - 1) : calls;
+    const high = 30 + 20 * rows.length + (rows.length < calls.length ? 18 : 0);
+    parts.push(this.box(10, y, left - 10, high, `call ${look}`));
+    rows.forEach((call, n) => parts.push(this.text(20, y + 20 + 20 * n, Told.calledShort(film, call), {weight: 700, size: 15, width: left - 26})));
+    if (rows.length < calls.length) parts.push(this.text(20, y + 18 + 20 * rows.length, Words.say("play_more", Format.count(calls.length - rows.length)), {size: 13, look: "quiet", width: left - 26}));
+    const [started, ended] = [Math.min(...calls.map((call) => call.started)), Math.max(...calls.map((call) => call.ended))];
+    const time = head.at > started ? Told.say(film, "again and again for {time}", {time: Told.duration(head.at - started)}) : Told.say(film, "begins now");
+    parts.push(this.text(20, y + high - 10, time, {size: 12, look: "quiet", width: left - 26}));
+    const middle = y + 26;
+    this.arrow(parts, left + 10, kernel + 24, middle, true, look);
+    parts.push(this.make("path", {d: `M${left + 2} ${middle}l9 -7v14z`, class: `tip ${look}`}));
+    const x = kernel + 28;
+    const width = clients - x - (wide ? 24 : 12);
+    parts.push(this.text(x, y + 15, Told.say(film, "has nothing, each time"), {weight: 700, size: 15, width}), this.box(x, y + 22, width, 12, "gauge", 3));
+    const share = ended > started ? (head.at - started) / (ended - started) : 1;
+    for (let at = 1; at < width * share - 2 && !veiled; at += 6) parts.push(this.box(x + at, y + 23, 3, 10, `fill ${look}`, 1));
+    parts.push(this.text(x, y + 49, Told.say(film, "a look every {time}", {time: Told.duration(Told.each(calls))}), {size: 12, look: "quiet", width}));
+    // The program's side is free below; other threads, if there are any, come under it.
+    return y + (end < this.room ? Math.max(PlayStage.CALL, high + 12) : PlayStage.CALL);
   }
 
   call(parts, y, call, running) {
@@ -159,12 +196,12 @@ class PlayStage {
 
   /** Return what there is to show of queues: listeners, who waits at them, connections, who has left or is to come. */
   rows() {
-    const {view: {state, call}} = this;
+    const {view: {state}} = this;
     const waiting = state.clients.filter((one) => one.connected && !one.accepted);
     const open = state.sockets.filter((one) => one.open && (one.queued !== null || /^(listener|accepted|connected|pair|datagram)$/.test(one.role)));
     const bySocket = new Map(state.clients.filter((one) => one.accepted).map((one) => [one.socket, one]));
     const others = open.filter((socket) => socket.role !== "listener");
-    others.sort((one, other) => Number(other.id === call?.socket) - Number(one.id === call?.socket) || (other.queued ?? 0) - (one.queued ?? 0) || (other.last ?? -1) - (one.last ?? -1));
+    others.sort((one, other) => Number(this.busy.has(other.id)) - Number(this.busy.has(one.id)) || (other.queued ?? 0) - (one.queued ?? 0) || (other.last ?? -1) - (one.last ?? -1));
     const ids = new Set(open.map((one) => one.id));
     return [
       ...open.filter((socket) => socket.role === "listener").map((socket) => ({socket, waiting})), ...waiting.map((client) => ({client})),
@@ -186,11 +223,11 @@ class PlayStage {
   }
 
   row(parts, y, {socket = null, client = null, waiting = null, gone = false}) {
-    const {view: {reel, call}, kernel, clients, wide, width} = this;
+    const {view: {reel}, kernel, clients, wide, width} = this;
     const {film} = reel;
     const x = kernel + 22;
     const end = clients - (wide ? 18 : 6);
-    if (socket && call?.socket === socket.id) parts.push(this.box(x - 4, y, end - x + 4, PlayStage.ROW - 4, "busy", 5));
+    if (socket && this.busy.has(socket.id)) parts.push(this.box(x - 4, y, end - x + 4, PlayStage.ROW - 4, "busy", 5));
     if (socket) {
       const beside = client && !wide ? ` · ${Told.client(film, client, reel.head.at)}` : "";
       parts.push(this.text(x + 4, y + 15, Told.name(film, socket.id, true) + beside, {weight: 600, size: 13, width: end - x - 8}));

@@ -79,7 +79,36 @@ const Told = (() => {
       if (told !== undefined) return told;
       if (behind - first > 1 || call.counted > 1) return `${alone(film, call)} · ${Format.count(line.count(behind) - line.count(first))} ×`;
     }
-    return call.kind === 1 ? alone(film, call) : plain(film, call);
+    if (call.kind !== 1) return plain(film, call);
+    return call.counted > 1 ? say(film, "{one}; {more}", {one: alone(film, call), more: more(film, call)}) : alone(film, call);
+  }
+
+  /** Return how many calls were counted after the first, in words. */
+  function more(film, call) {
+    const forms = ["{n} more like it follows in {time}, for nothing", "{n} more like it follow in {time}, all of them for nothing"];
+    const n = call.counted - 1;
+    // As in a catalogue, other languages are found by the English of one.
+    return say(film, forms[Number(n > 1 && Words.language === "en")], {n: Format.count(n), time: duration(call.ended - call.started)});
+  }
+
+  /** Return the mean time between calls that were only counted, ns. */
+  function each(calls) {
+    const length = Math.max(...calls.map((call) => call.ended)) - Math.min(...calls.map((call) => call.started));
+    return Math.floor(length / calls.reduce((sum, call) => sum + call.counted, 0));
+  }
+
+  /** Return names in a row, the last ones left out. */
+  function several(film, names, most) {
+    const told = names.slice(0, most).join(say(film, ", "));
+    return names.length > most ? say(film, "{names}, …", {names: told}) : told;
+  }
+
+  /** Return what goes on where calls came back at once, each time for nothing, and were made again. */
+  function taking({film, head}, calls) {
+    const known = {calls: several(film, calls.map((call) => called(film, call)), 3), each: duration(each(calls))};
+    const time = head.at - Math.min(...calls.map((call) => call.started));
+    return time ? say(film, "{calls}: again and again, each time at once and for nothing, {time} so far, a look every {each}", {...known, time: duration(time)})
+      : say(film, "{calls}: again and again from here on, each time at once and for nothing", known);
   }
 
   /** Return the sentence of the step at which a reel stands. */
@@ -89,6 +118,8 @@ const Told = (() => {
     if (current === null) return say(film, "Nothing has been called yet.");
     const call = line.call(current);
     if (current >= head.position) {
+      const turns = line.turns(current, line.openAt(head));
+      if (turns.length) return taking(reel, turns);
       const known = {call: called(film, call), time: duration(head.at - call.started)};
       return say(film, head.at === call.started ? "{call} begins" : "{call} has begun and has not come back: {time} so far", known);
     }
@@ -157,5 +188,5 @@ const Told = (() => {
     return {heard: text(0), said: text(1)};
   }
 
-  return {say, name, sentence, ofRow, queue, called, calledShort, phase, came, client, last, bytes, duration, size, brief, sends, plain};
+  return {say, name, sentence, ofRow, queue, called, calledShort, each, several, phase, came, client, last, bytes, duration, size, brief, sends, plain};
 })();

@@ -12,13 +12,15 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from ..language import wrapped
+from ..listing import Entry
+from ..reading import Fold
 from ..telling import called_words, tell_call, tell_entry
 from ..values import Span
 from ..words import brief, duration, fit, moment, percent, short_count, size, visible, visible_bytes
 from .crowd import ClientState
-from .stage import called, came
+from .stage import called, called_at, came
 from .state import SocketState
-from .view import HERE, QUIET, STRONG, STYLES, View, joined, title
+from .view import HERE, QUIET, STRONG, STYLES, View, each_ns, joined, title
 
 
 def source_pane(view: View, width: int, height: int) -> Text:
@@ -175,12 +177,28 @@ def log_pane(view: View, width: int, height: int) -> Text:
         entry = play.entry(first, behind)
         sign = ("▶" if view.running else "▷") if here else " "
         to_come = first >= state.head.position
-        told = f"{entry.calls:,} × {called(view, entry.first)} {say('for nothing')}" if entry.calls > 1 else _line(view, entry.first)
+        head = f"{sign}{moment(entry.first.started_ns, step_ns)} "
+        told = _spun(view, entry, width - cell_len(head)) if entry.calls > 1 else _line(view, entry.first)
         # What a call that is still to come will do is not given away.
-        text = f"{sign}{moment(entry.first.started_ns, step_ns)} {called(view, entry.first) if to_come else told}"
+        text = head + (called(view, entry.first) if to_come else told)
         style = HERE if here else QUIET if to_come else STYLES["fails" if entry.first.failed else entry.first.kind]
         lines.append(Text(fit(text, width), style))
     return joined(lines, width, height)
+
+
+def _spun(view: View, entry: Entry, width: int) -> str:
+    """Return a spin: how many calls, of which kinds, and where so many columns have room for it, that they were for nothing."""
+    kinds = dict.fromkeys([called(view, entry.first), *(called_at(view, operation, socket_id) for operation, socket_id, _ in entry.what)])
+    told = f"{entry.calls:,} × {_several(view, list(kinds), 2)}"
+    whole = f"{told} {view.language.say('for nothing')}"
+    return whole if cell_len(whole) <= width else told
+
+
+def _several(view: View, names: Sequence[str], most: int) -> str:
+    """Return names in a row, the last ones left out."""
+    say = view.language.say
+    told = say(", ").join(names[:most])
+    return say("{names}, …", names=told) if len(names) > most else told
 
 
 def _line(view: View, call: Span) -> str:
@@ -194,6 +212,9 @@ def sentence(view: View) -> str:
         return say("Nothing has been called yet. Right arrow: the first call. Space: let time go. ?: help.")
     call = view.reel.play.span(view.current)
     cast = view.reel.play.cast
+    turns = view.turns()
+    if turns:
+        return _turns_told(view, turns)
     if view.running:
         since = duration(view.state.head.at_ns - call.started_ns)
         called = called_words(call.operation, cast.where(call.socket_id) if call.socket_id else "", view.language)
@@ -206,6 +227,18 @@ def sentence(view: View) -> str:
         done = view.reel.play.line.calls(view.current + 1) - view.reel.play.line.calls(first)
         return say("{sentence} ({n} of {all} in a row)", sentence=tell_call(call, cast), n=f"{done:,}", all=f"{entry.calls:,}")
     return tell_entry(entry, cast)
+
+
+def _turns_told(view: View, folds: Sequence[Fold]) -> str:
+    """Return in words what goes on where calls came back at once, each time for nothing, and were made again."""
+    say, cast = view.language.say, view.reel.play.cast
+    names = [called_words(fold.operation, cast.where(fold.socket_id) if fold.socket_id else "", view.language) for fold in folds]
+    told = _several(view, names, 3)
+    so_far_ns = view.state.head.at_ns - min(fold.first_ns for fold in folds)
+    if not so_far_ns:
+        return say("{calls}: again and again from here on, each time at once and for nothing", calls=told)
+    return say("{calls}: again and again, each time at once and for nothing, {time} so far, a look every {each}", calls=told,
+               time=duration(so_far_ns), each=duration(each_ns(folds)))
 
 
 def sentence_pane(view: View, width: int, height: int) -> Text:

@@ -5,17 +5,20 @@ Owns the rows of calls in progress and of queues, as text. Knows a view, no text
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rich.cells import cell_len
 from rich.text import Text
 
+from ..reading import Fold
 from ..telling import message
 from ..values import Span
 from ..words import brief, duration, fit, size
-from .view import QUIET, STRONG, STYLES, View, joined, title
+from .view import QUIET, STRONG, STYLES, View, each_ns, joined, title
 
+Row = tuple[str, str, str, str]
+"""A row of what goes on between the two: program, arrow, kernel, style."""
 _QUEUE_SOURCES = {"packet": message("packets"), "sender": message("sender"), "client": message("client")}
 
 
@@ -31,19 +34,21 @@ def stage_pane(view: View, width: int, height: int) -> Text:
     return joined(lines, width, height)
 
 
-def _threads(view: View, height: int) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the rows of calls in progress, or of the last one where none is: program, arrow, kernel, style."""
-    say, play, at_ns = view.language.say, view.reel.play, view.state.head.at_ns
-    places = list(view.state.in_progress)[: max(1, (height - 3) // 2)]
-    for place in places:
-        call = play.span(place)
-        yield called(view, call), " ──▶ ", _phase(view, call), STYLES[call.kind]
-        since = say("for {time}", time=duration(at_ns - call.started_ns)) if at_ns > call.started_ns else say("begins now")
-        yield f"  {since}", "  │  ", _phase_more(view, call), STYLES[call.kind]
-    more = len(view.state.in_progress) - len(places)
+def _threads(view: View, height: int) -> Iterator[Row]:
+    """Yield the rows of what is in progress, or of the last call where nothing is."""
+    say, at_ns = view.language.say, view.state.head.at_ns
+    groups = view.state.under_way()
+    shown = groups[: max(1, (height - 3) // 2)]
+    for group in shown:
+        folds = view.folds(group)
+        if folds:
+            yield from _taking_turns(view, folds, max(1, (height - 3) // len(shown) - 1))
+        else:
+            yield from _in_progress(view, view.reel.play.span(group[0]))
+    more = sum(map(len, groups[len(shown) :]))
     if more > 0:
         yield say("and {n} more", n=more), "  │  ", "", QUIET
-    if not places and view.span is not None:
+    if not shown and view.span is not None:
         call = view.span
         took = call.kind == "moved" and _sends(call.operation)
         yield called(view, call), " ──▶ " if took else " ◀── ", came(view, call), STYLES[call.kind]
@@ -51,14 +56,41 @@ def _threads(view: View, height: int) -> Iterator[tuple[str, str, str, str]]:
             yield f"  {say('goes on for {time}', time=duration(at_ns - call.ended_ns))}", "  │  ", "", QUIET
 
 
+def _in_progress(view: View, call: Span) -> Iterator[Row]:
+    """Yield the rows of a call that has not come back."""
+    yield called(view, call), " ──▶ ", _phase(view, call), STYLES[call.kind]
+    yield f"  {_since(view, call.started_ns, 'for {time}')}", "  │  ", _phase_more(view, call), STYLES[call.kind]
+
+
+def _taking_turns(view: View, folds: Sequence[Fold], most: int) -> Iterator[Row]:
+    """Yield the rows of calls of one thread that came back at once, each time for nothing, and were made again: none of them lasts."""
+    say, style = view.language.say, STYLES["fruitless"]
+    rows = folds if len(folds) <= most else folds[: most - 1]
+    for fold in rows:
+        yield called(view, fold), " ◀─▶ ", say("has nothing, each time"), style
+    if len(rows) < len(folds):
+        yield say("and {n} more", n=len(folds) - len(rows)), " ◀─▶ ", say("has nothing, each time"), style
+    since = _since(view, min(fold.first_ns for fold in folds), "again and again for {time}")
+    yield f"  {since}", "  │  ", say("a look every {time}", time=duration(each_ns(folds))), style
+
+
+def _since(view: View, started_ns: int, message: str) -> str:
+    say, at_ns = view.language.say, view.state.head.at_ns
+    return say(message, time=duration(at_ns - started_ns)) if at_ns > started_ns else say("begins now")
+
+
 def _sends(operation: str) -> bool:
     return operation.removeprefix("tls_").removeprefix("ring_").startswith(("send", "write"))
 
 
-def called(view: View, call: Span) -> str:
+def called(view: View, call: Span | Fold) -> str:
     """Return what is called, on what: `recv(fd 4 anna)`."""
-    where = view.reel.play.cast.short.get(call.socket_id or 0, "")
-    return f"{brief(call.operation, 16)}({where})"
+    return called_at(view, call.operation, call.socket_id)
+
+
+def called_at(view: View, operation: str, socket_id: int | None) -> str:
+    """Return the same of an operation on a socket."""
+    return f"{brief(operation, 16)}({view.reel.play.cast.short.get(socket_id or 0, '')})"
 
 
 def _phase(view: View, call: Span) -> str:

@@ -19,7 +19,7 @@ from ..cast import Cast, load_cast
 from ..language import Language
 from ..listing import Entry, shape_of_fold
 from ..queue import load_queues
-from ..reading import Reader
+from ..reading import Fold, Reader
 from ..values import Exchange, Span, Window
 from .crowd import ClientState, Crowd
 from .timeline import EVER, Playhead, Timeline, load_timeline
@@ -81,6 +81,15 @@ class State:
     def clients(self) -> tuple[ClientState, ...]:
         """All clients of the workload."""
         return tuple(self.play.crowd.client(name, self.head.at_ns) for name in self.play.crowd.clients)
+
+    def under_way(self) -> tuple[tuple[int, ...], ...]:
+        """The steps in progress: each call by itself, what of a stretch of one thread was only counted together, for it took turns."""
+        line = self.play.line
+        found: dict[int, list[int]] = {}
+        for position in self.in_progress:
+            counted = line.ids[position] < 0
+            found.setdefault(-line.signature(position).thread_id - 1 if counted else position, []).append(position)
+        return tuple(map(tuple, found.values()))
 
     def lately(self, most: int) -> list[SocketState]:
         """Return so many sockets, open ones first, of these those that were used last; the oldest first."""
@@ -196,6 +205,11 @@ class Play:
         """Go on in another language."""
         self.cast = load_cast(self.reader, language)
 
+    def fold(self, position: int) -> Fold | None:
+        """Return what a step counts, where it stands for calls of which no single one was kept."""
+        id_ = self.line.ids[position]
+        return self.line.folds[-id_ - 1] if id_ < 0 else None
+
     def _payload(self, position: int) -> tuple[int, bytes] | None:
         """Return the first bytes that a step moved: size, data; None where the trace does not hold them."""
         id_ = self.line.ids[position]
@@ -203,8 +217,9 @@ class Play:
 
     def _span(self, position: int) -> Span:
         """Return the step at a position as a call; a fold as if it were one."""
+        fold = self.fold(position)
         id_ = self.line.ids[position]
-        return shape_of_fold(self.line.folds[-id_ - 1]) if id_ < 0 else self.reader.chosen((id_,))[id_]
+        return self.reader.chosen((id_,))[id_] if fold is None else shape_of_fold(fold)
 
     def _entry(self, first: int, behind: int) -> Entry:
         """Return the steps of a stretch as one line of a log."""
@@ -217,8 +232,8 @@ class Play:
             signature = line.signatures[number]
             what[self.reader.operation(signature.operation_id), signature.socket_id] += count
         for position in range(first, behind) if line.folds else ():
-            if line.ids[position] < 0:
-                fold = line.folds[-line.ids[position] - 1]
+            fold = self.fold(position)
+            if fold is not None:
                 what[fold.operation, fold.socket_id] += fold.calls - 1
         moved = self.payload(first) if calls == 1 and spans[0].bytes else None
         size, data = moved or (None, None)

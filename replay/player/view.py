@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from ..language import Language
+from ..reading import Fold
 from ..values import Span
 from ..words import fit
 from .deck import Deck, Reel
@@ -42,6 +43,23 @@ class View:
     def running(self) -> bool:
         """Whether that step has begun and not ended."""
         return self.current is not None and self.current >= self.state.head.position
+
+    def turns(self) -> tuple[Fold, ...]:
+        """Return, where that step is in progress and stands for calls that were only counted, all whose turn it was again and again."""
+        if self.current is None or not self.running:
+            return ()
+        return self.folds(next(group for group in self.state.under_way() if self.current in group))
+
+    def folds(self, group: Sequence[int]) -> tuple[Fold, ...]:
+        """Return what the steps of a group of `State.under_way` count; nothing where it is a call."""
+        found = map(self.reel.play.fold, group)
+        return tuple(fold for fold in found if fold is not None)
+
+
+def each_ns(folds: Sequence[Fold]) -> int:
+    """Return how often calls came that were only counted: one in so many nanoseconds, in the mean."""
+    length_ns = max(fold.last_ns for fold in folds) - min(fold.first_ns for fold in folds)
+    return length_ns // sum(fold.calls for fold in folds)
 
 
 def view_of(deck: Deck, reel: Reel, language: Language) -> View:

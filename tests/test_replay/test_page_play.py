@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,22 @@ def test_a_spin_is_one_step_until_it_is_unfolded(browser: Browser, page: str) ->
     assert _at(browser)[0] == start - 1
     _press(browser, "f", "f", "ArrowLeft")
     assert _at(browser)[0] == start - 600
+
+
+def test_calls_that_were_only_counted_take_turns_and_none_lasts(browser: Browser, tmp_path: Path) -> None:
+    page = _write(Path(str(resources.files("sockreel.traces") / "samples" / "nonblocking.db")), tmp_path / "folded.html")
+    browser.open(page)
+    fold = browser.run("State.runs[0].head.folds.reduce((long, one) => one[5] - one[4] > long[5] - long[4] ? one : long)")
+    _open(browser, page, f"play&at={(fold[4] + fold[5]) // 2}")
+    shown = browser.run("[...document.querySelectorAll('.play-drawing text')].map((one) => one.textContent)")
+    assert any(text.startswith("again and again for ") for text in shown), shown
+    assert "has nothing, each time" in shown and "looks, does not wait" not in shown
+    assert sum(text.startswith(("recv(", "accept(")) for text in shown) >= 2
+    assert "again and again, each time at once and for nothing" in _sentence(browser)
+    marked = browser.run("document.querySelectorAll('.play-table tr.here').length")
+    assert marked >= 2
+    _press(browser, "ArrowRight", "ArrowRight", "ArrowRight")
+    assert "again and again for" not in browser.run("document.querySelector('.play-drawing').textContent")
 
 
 def test_time_goes_and_is_held_at_any_speed(browser: Browser, page: str) -> None:

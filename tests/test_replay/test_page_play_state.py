@@ -73,7 +73,7 @@ def _page(trace: Trace, path: Path, **more: Any) -> str:
     return path.as_uri()
 
 
-SAMPLES = ("asyncio_streams", "io_uring-reset", "nonblocking_sleep", "blocking_threads")
+SAMPLES = ("asyncio_streams", "io_uring-reset", "nonblocking", "nonblocking_sleep", "blocking_threads")
 
 
 @pytest.fixture(scope="module", params=["lecture", "crowd", *SAMPLES])

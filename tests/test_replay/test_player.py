@@ -19,7 +19,7 @@ from sockreel.replay.player.help import KEYS, HelpScreen, help_text
 from sockreel.replay.player.state import Play
 from sockreel.replay.reading import Reader
 from sockreel.tests.commandline import CommandLine
-from sockreel.tests.synthetic import MS, Recording
+from sockreel.tests.synthetic import MS, US, Recording
 from sockreel.tests.test_replay.goldfiles import assert_like_gold
 from sockreel.traces import open_trace
 from textual.events import MouseScrollDown
@@ -218,6 +218,37 @@ def test_a_blocked_call_is_seen_from_within(lecture_file: Path) -> None:
         assert "recv on client ada has begun and has not come back: 799 ms so far" in screen.text.replace("\n", " ")
 
     perform(lecture_file, act, "blocking")
+
+
+def test_calls_that_were_only_counted_are_no_call_that_lasts(tmp_path: Path) -> None:
+    path = tmp_path / "folded.db"
+    with Recording(path) as recording:
+        run = recording.run("folded")
+        thread, other = run.thread("spins"), run.thread("waits")
+        listener = run.socket(3, "listener", local="127.0.0.1:8000", opened_ns=MS)
+        left = run.socket(4, peer="127.0.0.1:50001", parent_id=listener, opened_ns=2 * MS)
+        right = run.socket(5, peer="127.0.0.1:50002", parent_id=listener, opened_ns=3 * MS)
+        run.call(thread, "accept", listener, at_ns=2 * MS, duration_ns=US, result=left)
+        run.fold(thread, 10 * MS, 60 * MS, (left, "recv", 5_000, 15 * MS), (listener, "accept", 5_000, 15 * MS))
+        run.call(other, "recv", right, at_ns=5 * MS, duration_ns=65 * MS, result=3, timeout_ns=-1)
+        run.call(thread, "recv", left, at_ns=60 * MS, duration_ns=US, result=3)
+        run.finish(80 * MS)
+
+    async def act(screen: Screen) -> None:
+        await screen.press("g")
+        await screen.type("30ms")
+        words = " ".join(screen.text.split())
+        assert "again and again, each time at once and for nothing, 20.0 ms so far, a look every 5.00 µs" in words
+        assert "has not come back" not in words
+        assert re.search(r"recv\(fd 4 127\.0\.0\.1:50001\) +◀─▶ has nothing, each time", screen.text)
+        assert re.search(r"accept\(fd 3 listener\) +◀─▶ has nothing, each time", screen.text)
+        assert re.search(r"again and again for 20\.0 ms +│ +a look every 5\.00 µs", screen.text)
+        # Another thread does stand still meanwhile.
+        assert re.search(r"recv\(fd 5 127\.0\.0\.1:50002\) +──▶ waits for data", screen.text) and "for 25.0 ms" in screen.text
+        await screen.press("end")
+        assert re.search(r"10,000 × recv\(fd 4 127\.0\.0\.1:50001\), accept\(fd 3 listener\) for nothing", screen.text)
+
+    perform(path, act, "folded", size=(170, 40))
 
 
 def test_what_a_call_will_do_is_not_given_away_before(lecture_file: Path) -> None:
