@@ -1295,7 +1295,7 @@ typedef struct {
     PyObject *hooked, *folder;
 } Veil;
 
-/* Whether a frame of a traceback is one of the agent's: its code lies in our folder. */
+/* Whether a frame of a traceback is one of the agent's: its code bears our name (whereabouts.py). */
 static int
 is_veiled(Veil *self, PyObject *trace)
 {

@@ -6,7 +6,7 @@ replaces `time.monotonic_ns` and `os.open` under whatever name they stand there.
 
 A function takes its builtins from the name `__builtins__` among its module's globals when it is made (frames of
 Python 3.8 and 3.9: when it is called): so a copy of them stands there before the first line of a module runs. That
-copy's `__import__` knows our modules.
+copy's `__import__` knows our modules. Their code bears names that are no paths.
 """
 
 import _frozen_importlib as _bootstrap
@@ -20,7 +20,17 @@ _import_theirs = builtins.__import__
 _modules: dict = {}  # name without the package's -> module; the package itself is ""
 
 
+def _rename(code, name):
+    # No path: whatever of the program counts or lists the files that ran, such as coverage, leaves our code out.
+    _imp._fix_co_filename(code, "<sockreel agent: %s.py>" % name.rpartition(".")[2])
+
+
 class _Loader(_machinery.SourceFileLoader):
+    def get_code(self, fullname):
+        code = super().get_code(fullname)
+        _rename(code, fullname)
+        return code
+
     def exec_module(self, module):
         module.__dict__["__builtins__"] = _own
         super().exec_module(module)
@@ -36,6 +46,8 @@ def begin(package):
     _modules["apart"] = sys.modules.pop(__name__)
     sys.path_importer_cache.pop(package.__path__[0], None)
     _own["__import__"] = _import
+    for function in (_rename, _Loader.get_code, _Loader.exec_module, load, _import):
+        _rename(function.__code__, __name__)
 
 
 def load(name):

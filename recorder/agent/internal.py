@@ -4,9 +4,8 @@ Owns the list of the functions that make them: a socket is the loop's own if one
 it looks so. The trace keeps all calls on them; readers hide them unless asked.
 """
 
-import os
+from .whereabouts import AGENT
 
-_AGENT = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _MAKERS = (  # function, end of its file
     ("_make_self_pipe", "/asyncio/selector_events.py"),  # asyncio, and so uvicorn, aiohttp and tornado on it
     ("_make_self_pipe", "/asyncio/proactor_events.py"),
@@ -27,7 +26,7 @@ def is_internal(frame):
         if frame is None:
             return False
         code = frame.f_code
-        if not code.co_filename.startswith(_AGENT) and not code.co_filename.endswith("/socket.py"):
+        if not code.co_filename.startswith(AGENT) and not code.co_filename.endswith("/socket.py"):
             return any(code.co_name == name and code.co_filename.endswith(end) for name, end in _MAKERS)
         frame = frame.f_back
     return False

@@ -5,11 +5,9 @@ nothing of recording: the function that does the work is handed in.
 """
 
 import _functools  # type: ignore[import-not-found]  # not `functools`
-import os
 import sys
 
-_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
-
+from .whereabouts import AGENT
 
 _partial = _functools.partial
 _func, _args = _partial.func.__get__, _partial.args.__get__
@@ -140,7 +138,7 @@ class Method(_Answers):
 
 def veil(hooked):
     """Return what a hook is called through: with the C core, tracebacks of the program show no frame of ours."""
-    return hooked if _veil_type is None else _veil_type(hooked, _FOLDER)
+    return hooked if _veil_type is None else _veil_type(hooked, AGENT)
 
 
 def draw_veil(native):

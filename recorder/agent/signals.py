@@ -11,18 +11,17 @@ inside the call that was interrupted, since that is where its thread still is.
 
 import _signal  # type: ignore[import-not-found]
 import itertools
-import os
 import sys
 
 from . import core, layout
 from .lookalike import stand_in
 from .naming import timeout_to_ns
 from .raised import by_handler, is_ours
+from .whereabouts import AGENT
 
 _OPERATIONS = layout.OPERATIONS
 _NOTHING = layout.NOTHING
 _OK, _TIMEOUT = layout.OUTCOMES["ok"], layout.OUTCOMES["timeout"]
-_AGENT = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _SIZED = (list, tuple, dict, set, frozenset)
 _SIGIO = int(_signal.SIGIO)
 _MOST_ARMED = 64  # sockets named with one delivery
@@ -114,7 +113,7 @@ def _note(state, signal, via, started_ns, ended_ns, thread, during, socket):
 
 def _outside(frame):
     """Return the frame that the program was in: it is not to see ours."""
-    while frame is not None and frame.f_code.co_filename.startswith(_AGENT) and frame.f_back is not None:
+    while frame is not None and frame.f_code.co_filename.startswith(AGENT) and frame.f_back is not None:
         frame = frame.f_back
     return frame
 

@@ -9,10 +9,10 @@ import os
 import sys
 
 from . import layout
+from .whereabouts import AGENT
 
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _ADDED = (os.path.join(_LIBRARY, "site-packages") + os.sep, os.path.join(_LIBRARY, "dist-packages") + os.sep)
-_AGENT = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PLUMBING = tuple(_LIBRARY + name for name in ("socket.py", "ssl.py", "selectors.py"))
 _START = os.getcwd() if os.path.isdir(".") else os.sep  # relative file names are meant from here
 _stat = os.stat  # the program may put another in its place
@@ -117,7 +117,7 @@ def pass_over(folder):
 
 
 def _kind_of(file):
-    if file.startswith(_AGENT) or file.startswith(_PLUMBING):
+    if file.startswith(AGENT) or file.startswith(_PLUMBING):
         return PLUMBING
     if file.startswith("<frozen ") or (_passed_over and file.startswith(tuple(_passed_over))):
         return LIBRARY

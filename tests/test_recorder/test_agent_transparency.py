@@ -236,7 +236,7 @@ def without_frames_of_ours(text: str) -> str:
     kept, ours = [], False
     for line in text.splitlines():
         if line.startswith('  File "'):
-            ours = "/recorder/agent/" in line
+            ours = "<sockreel agent: " in line
         elif not line.startswith("    "):
             ours = False
         if not ours:

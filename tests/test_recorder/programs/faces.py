@@ -34,7 +34,7 @@ def of_the_recorder(value):
     """Say whether something stands in for what Python has there: a function of its making, or no built-in though it says so."""
     kind = type(value)
     if kind is types.FunctionType:
-        return "/recorder/agent/" in value.__code__.co_filename
+        return value.__code__.co_filename.startswith("<sockreel agent: ")
     return kind not in REAL and any(isinstance(value, real) for real in REAL)
 
 
