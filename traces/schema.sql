@@ -161,7 +161,7 @@ CREATE TABLE signals ( -- signals as Python saw them
   started_ns INTEGER NOT NULL,    -- when its handler began: the kernel may have sent it earlier
   ended_ns INTEGER,               -- when its handler returned or raised; NULL: it never did
   during_call_id INTEGER REFERENCES calls(id), -- the call that its thread was in; calls of the handler name it as their parent, too
-  socket_id INTEGER REFERENCES sockets(id) -- with O_ASYNC: the one that sends this signal, of several the one that the handler's first call was on; with wakeup_fd: where the number was written; NULL: not known
+  socket_id INTEGER REFERENCES sockets(id) -- with O_ASYNC: the one that sends this signal, of several the one on which a call first found something, before another signal came; with wakeup_fd: where the number was written; NULL: not known
 );
 
 -- Written by --fold, and once a trace has reached --max-size. The first and last 16 calls of a spin stay

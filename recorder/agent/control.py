@@ -13,7 +13,8 @@ from .raised import is_ours
 
 _FCNTL = layout.OPERATIONS["fcntl"]
 _NOTHING, _OK = layout.NOTHING, layout.OUTCOMES["ok"]
-_F_SETFL, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 4, 8, 10, 15  # fcntl(2), the same on every Linux that Python runs on
+# fcntl(2), the same on every Linux that Python runs on.
+_F_GETFL, _F_SETFL, _F_SETOWN, _F_SETSIG, _F_GETSIG, _F_SETOWN_EX = 3, 4, 8, 10, 11, 15
 _RECORDED = (_F_SETFL, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX)
 _O_ASYNC = getattr(os, "O_ASYNC", 0o20000)
 _fstat, _get_blocking = os.fstat, os.get_blocking
@@ -63,8 +64,12 @@ def _hook_fcntl(original):
                 if _is_socket(fd):
                     asked = args[2] if len(args) == 3 and isinstance(args[2], int) else _NOTHING if len(args) == 3 else 0
                     call = core.begin_call(_FCNTL, fd, asked, 0, flags=args[1])
+                    if call is not None:
+                        _expect(fd, args[1], asked)
         except BaseException as error:
             if not is_ours(error):
+                if call is not None:
+                    core.fail_call(call, error)
                 raise
         if call is None:
             return original(*args)
@@ -72,8 +77,12 @@ def _hook_fcntl(original):
             result = original(*args)
         except BaseException as error:
             core.fail_call(call, error)
+            _look_again(original, fd, args[1])
             raise
         core.end_call(call, core.now_ns(), _NOTHING, _OK)
+        if asked == _NOTHING:
+            _look_again(original, fd, args[1])
+            return result
         try:
             _learn(fd, args[1], asked)
         except BaseException as error:
@@ -84,14 +93,36 @@ def _hook_fcntl(original):
     return fcntl
 
 
+def _expect(fd, command, asked):
+    """Take note of signals that a call of fcntl may bring before it has returned."""
+    if command == _F_SETFL and asked != _NOTHING and asked & _O_ASYNC:
+        signals.arm(fd, core.recorder.sockets.number_of_fd(fd))
+    elif command == _F_SETSIG and asked != _NOTHING:
+        signals.may_send(core.recorder.sockets.number_of_fd(fd), asked)
+
+
 def _learn(fd, command, asked):
     """Take over what a call of fcntl has set."""
     number = core.recorder.sockets.number_of_fd(fd)
     if command == _F_SETFL:
-        signals.arm(fd, number, bool(asked & _O_ASYNC))
+        if asked & _O_ASYNC:
+            signals.arm(fd, number)
+        else:
+            signals.disarm(number)
         _take_over(fd)
     elif command == _F_SETSIG:
         signals.sends(number, asked)
+
+
+def _look_again(original, fd, command):
+    """Ask the kernel what holds now: a call failed, a signal handler raised when it had done its work, or it was not given a number."""
+    asks = {_F_SETFL: _F_GETFL, _F_SETSIG: _F_GETSIG}.get(command)
+    try:
+        if asks is not None:
+            _learn(fd, command, original(fd, asks))
+    except BaseException as error:
+        if not is_ours(error):
+            raise
 
 
 def _hook_ioctl(original):

@@ -145,7 +145,7 @@ SIGNAL_FIELDS = (
     "ended_ns",  # -1: its handler runs
     "during",  # number of the slot it came in + 1; 0: none
     "socket",  # 0: not known
-    "armed",  # sockets that send this signal, where they are several: numbers with commas between
+    "armed",  # sockets that may have sent it, where that is not known: numbers with commas between
 )
 
 OPERATIONS = {

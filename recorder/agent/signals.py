@@ -24,6 +24,8 @@ _NOTHING = layout.NOTHING
 _OK, _TIMEOUT = layout.OUTCOMES["ok"], layout.OUTCOMES["timeout"]
 _SIZED = (list, tuple, dict, set, frozenset)
 _SIGIO = int(_signal.SIGIO)
+_ONLY_SIGIO = frozenset((_SIGIO,))
+_sigpending = _signal.sigpending
 _MOST_ARMED = 64  # sockets named with one delivery
 _DOUBLES = ("SIGPOLL", "SIGCLD", "SIGIOT")  # the same numbers have better names
 
@@ -48,7 +50,8 @@ class _State:
         self.tape = tape
         self.next = itertools.count(1).__next__
         self.armed = {}  # number of a socket with O_ASYNC -> its descriptor
-        self.sends = {}  # number of a socket -> the signal that F_SETSIG gave it
+        self.sends = {}  # number of a socket -> the signals that F_SETSIG gave it: two while it changes
+        self.late = set()  # signals that may still come from a socket that sends them no more
 
 
 _state = None
@@ -63,36 +66,62 @@ def _here():
     return _state
 
 
-def arm(fd, number, on):
-    """Take note of O_ASYNC on a socket.
+def arm(fd, number):
+    """Take note that a socket may send signals from now on: said before O_ASYNC is set, since the first may come at once.
 
     Args:
         fd, number: of the socket.
-        on: whether it sends signals now.
     """
-    armed = _here().armed
-    if on:
-        armed[number] = fd
-    else:
-        armed.pop(number, None)
+    _here().armed[number] = fd
+
+
+def disarm(number):
+    """Take note that a socket sends no more signals; what it has sent may still be on its way."""
+    _disarmed(_here(), number)
+
+
+def _disarmed(state, number):
+    if state.armed.pop(number, None) is not None:
+        state.late.update(state.sends.get(number, _ONLY_SIGIO))
+
+
+def may_send(number, signal):
+    """Take note that F_SETSIG is about to be called on a socket: until it has returned either signal may come.
+
+    Args:
+        number: of the socket.
+        signal: 0: SIGIO.
+    """
+    known = _here().sends
+    known[number] = {*known.get(number, _ONLY_SIGIO), signal or _SIGIO}
 
 
 def sends(number, signal):
-    """Take note of F_SETSIG on a socket; 0: SIGIO again."""
-    _here().sends[number] = signal or _SIGIO
+    """Take note of what F_SETSIG has set on a socket; 0: SIGIO."""
+    state = _here()
+    before = state.sends.get(number, _ONLY_SIGIO)
+    state.sends[number] = {signal or _SIGIO}
+    state.late.update(before - state.sends[number])
 
 
 def _armed_for(state, signal):
-    """Return the numbers of the sockets that send a signal when something happens on them."""
+    """Return (the numbers of the sockets that may have sent a signal, whether nothing else may have)."""
     by_fd = core.recorder.sockets.by_fd
-    found = []
+    found, alone = [], True
     for number, fd in list(state.armed.items()):
         entry = by_fd.get(fd)
         if entry is None or entry.id != number or not entry.open:
-            state.armed.pop(number, None)
-        elif state.sends.get(number, _SIGIO) == signal:
+            _disarmed(state, number)
+        elif signal in state.sends.get(number, _ONLY_SIGIO):
             found.append(number)
-    return found[:_MOST_ARMED]
+        elif signal == _SIGIO:  # where too many real-time signals are queued it comes instead: fcntl(2)
+            found.append(number)
+            alone = False
+    if signal in state.late:
+        alone = False
+        if signal not in _sigpending():
+            state.late.discard(signal)  # whatever was sent has come by now
+    return found[:_MOST_ARMED], alone
 
 
 def _wakeup_socket():
@@ -101,8 +130,8 @@ def _wakeup_socket():
 
 
 def _note(state, signal, via, started_ns, ended_ns, thread, during, socket):
-    armed = [] if socket else _armed_for(state, signal)
-    if len(armed) == 1:
+    armed, alone = ([], False) if socket else _armed_for(state, signal)
+    if alone and len(armed) == 1:
         socket, armed = armed[0], []
     key = state.next()
     name = _NAMES.get(signal) or "signal %d" % signal
