@@ -27,6 +27,7 @@ from .values import CodeLine
 
 Flow = dict[tuple[int | None, int, int | None], Counter[int | None]]
 """By line, operation and outcome of a call: from which lines the next call of its thread came, and how often."""
+SENDS = frozenset({"send", "sendall", "sendto", "sendmsg"})
 MOST_CLIENTS = 5
 _TAB = 4
 
@@ -160,10 +161,34 @@ class Material:
         found = self.play.crowd.client(name, at_ns) if name is not None else None
         return found if found is not None and found.socket_id == socket_id else None
 
+    def waits(self, client: ClientState, at_ns: int) -> bool:
+        """Whether a client waits for an answer that the server has not sent yet."""
+        if client.waiting_since_ns is None:
+            return False
+        return client.asked - client.answered != 1 or not self._is_answered(client, client.waiting_since_ns, at_ns)
+
+    def _is_answered(self, client: ClientState, since_ns: int, at_ns: int) -> bool:
+        """Whether the server has sent all that its client is going to read as its answer: the client's clock shows that a little later."""
+        needed = next((exchange.answered_bytes for exchange in self.play.exchanges if exchange.socket_id == client.socket_id
+                       and exchange.sent_ns == since_ns and exchange.answered_ns is not None), 0)
+        track = self.line.sockets.get(client.socket_id or 0)
+        if not needed or track is None:
+            return False
+        positions = track.positions
+        for place in reversed(positions[:bisect_left(positions, self.line.at_time(at_ns).position)]):
+            if self.line.ends[place] <= since_ns:
+                return False
+            if self.line.ids[place] > 0 and self.reader.operation(self.line.signature(place).operation_id).removeprefix("ring_") in SENDS:
+                needed -= self.span(place).bytes
+                if needed <= 0:
+                    return True
+        return False
+
     def present(self, at_ns: int) -> list[ClientState]:
-        """Return the clients that are connected and have not left."""
+        """Return the clients that are connected and have not left; one that was accepted is, though it may not know it yet."""
         rows = self.reader.sockets
-        return [client for client in self.clients_at(at_ns) if client.connected and client.failed is None and not (
+        here = (client for client in self.clients_at(at_ns) if client.connected or client.accepted)
+        return [client for client in here if client.failed is None and not (
             client.socket_id in rows and (closed_ns := rows[client.socket_id]["closed_ns"]) is not None and closed_ns <= at_ns)]
 
     def people(self, at_ns: int, hide: str | None = None) -> tuple[str, ...]:
@@ -186,6 +211,8 @@ class Material:
             time = duration(max(0, at_ns - client.waiting_since_ns))
             if not client.accepted:
                 return say("{name} is connected, asked {time} ago, and has not been accepted yet.", name=name, time=time)
+            if not self.waits(client, at_ns):
+                return say("{name} asked {time} ago; its answer has just been sent.", name=name, time=time)
             return say("{name} asked {time} ago, and has no answer yet.", name=name, time=time)
         if not client.accepted:
             return say("{name} is connected, and has not been accepted yet.", name=name)

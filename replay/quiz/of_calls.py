@@ -12,11 +12,10 @@ from ..language import Language
 from ..telling import message
 from ..values import Span
 from ..words import duration
-from .material import Material
+from .material import SENDS, Material
 from .values import Draft, Idea, Option
 
 RECEIVES = frozenset({"recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into"})
-SENDS = frozenset({"send", "sendall", "sendto", "sendmsg"})
 WAITS = frozenset({"select", "poll", "epoll_wait"})
 _WAITS = WAITS | {"ring_wait"}
 SURELY_WAITED_NS = 5_000_000
@@ -200,7 +199,7 @@ def _agrees(material: Material, call: Span, key: str) -> bool:
     """Whether what clients were seen to do by then says the same as the call: else it was a matter of microseconds."""
     at_ns = call.started_ns
     clients = material.clients_at(at_ns)
-    waiting = [client for client in clients if client.waiting_since_ns is not None]
+    waiting = [client for client in clients if material.waits(client, at_ns)]
     queued = [client for client in clients if client.connected and not client.accepted]
     if call.operation == "accept":
         if key == "accepted":
@@ -216,7 +215,7 @@ def _agrees(material: Material, call: Span, key: str) -> bool:
     if key == "reset":
         return True
     # Who waits for an answer, all of whose question has been read, has nothing in the queue.
-    return own.waiting_since_ns is None or material.queued(call.socket_id, at_ns) == 0
+    return not material.waits(own, at_ns) or material.queued(call.socket_id, at_ns) == 0
 
 
 def _choices(call: Span, key: str) -> tuple[str, ...]:

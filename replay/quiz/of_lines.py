@@ -12,8 +12,8 @@ from functools import partial
 from ..player.timeline import Signature
 from ..values import Site, Span
 from ..words import brief, duration, visible
-from .material import Flow, Material
-from .of_calls import RECEIVES, SENDS, WAITS
+from .material import SENDS, Flow, Material
+from .of_calls import RECEIVES, WAITS
 from .values import CodeLine, Draft, Idea, Option
 
 _LONG_NS = 50_000_000

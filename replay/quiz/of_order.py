@@ -15,8 +15,8 @@ from ..telling import called_words
 from ..values import Exchange, Span
 from ..waits import Wait, find_waits
 from ..words import brief, duration
-from .material import Material
-from .of_calls import RECEIVES, SENDS
+from .material import SENDS, Material
+from .of_calls import RECEIVES
 from .values import Draft, Idea, Option
 
 APART_NS = 1_000_000
@@ -117,7 +117,7 @@ def _ask_held(material: Material, place: int) -> Draft | None:
     at_ns = max(came) + APART_NS
     present = material.present(at_ns)
     own = next((client for client in present if client.name == name), None)
-    waiting = [client for client in present if client.waiting_since_ns is not None]
+    waiting = [client for client in present if material.waits(client, at_ns)]
     names = _choose(name, sorted(present, key=lambda client: client.waiting_since_ns is None))
     if own is None or own.waiting_since_ns is not None or not waiting or names is None or _next_answered(material, at_ns) != name:
         return None
