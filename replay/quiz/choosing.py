@@ -21,12 +21,14 @@ from .of_calls import ideas_of_calls
 from .of_lines import ideas_of_lines
 from .of_order import ideas_of_order
 from .of_runs import ideas_of_runs
+from .of_servers import ideas_of_servers
 from .values import Draft, Idea, Option, Question
 
 _Made = TypeVar("_Made")
 GIVEN_AWAY = 2
 _FEW = 3
 """Of each kind so many may be asked, or two in five of all: rather fewer questions than the same again and again."""
+_MAKERS = (ideas_of_runs, ideas_of_order, ideas_of_calls, ideas_of_lines, ideas_of_servers)
 _AGAIN = 0.35
 """Each question of a kind makes the next one of it so much less worth asking."""
 
@@ -121,7 +123,7 @@ class _Pool:
 
     def __init__(self, material: Material, wanted: frozenset[str], chance: random.Random) -> None:
         self.material, self.chance, self.taken = material, chance, 0
-        ideas = (idea for make in (ideas_of_runs, ideas_of_order, ideas_of_calls, ideas_of_lines) for idea in make(material))
+        ideas = (idea for make in _MAKERS for idea in make(material))
         # A number for each, drawn once: so the weights decide how likely a question is, not how often it is thought of.
         self._ideas = [(chance.random(), idea) for idea in ideas if not wanted or idea.kind in wanted]
         self._alike: Counter[str] = Counter()

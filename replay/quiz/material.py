@@ -65,6 +65,11 @@ class Material:
         return load_story(self.trace, self.run)
 
     @cached_property
+    def ok(self) -> frozenset[int | None]:
+        """The ids of the outcome of a call that did what it was to do."""
+        return frozenset(self.reader.outcomes_named("ok"))
+
+    @cached_property
     def signals(self) -> tuple[Delivery, ...]:
         """The signals that came, the first of them."""
         return self.reader.deliveries(Window(0, 2**62), 10_000)
@@ -94,6 +99,11 @@ class Material:
         """Whether a socket is one of a stream."""
         row = self.reader.sockets.get(socket_id or 0)
         return row is not None and (row["kind"] == "tcp" or (row["kind"] == "unix" and row["role"] in ("accepted", "connected")))
+
+    def is_datagram(self, socket_id: int | None) -> bool:
+        """Whether a socket carries UDP datagrams."""
+        row = self.reader.sockets.get(socket_id or 0)
+        return row is not None and row["kind"] == "udp"
 
     def spread(self, places: array[int], most: int) -> list[int]:
         """Return at most so many of some positions, evenly spread, the first among them."""

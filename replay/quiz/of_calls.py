@@ -25,7 +25,11 @@ AT_ONCE_NS = 20_000
 BEFORE_NS = 50_000
 """What came so much before a call was there when it began."""
 _EACH = 12
-WRITABLE = 0x4
+_REPORTED_NS = 300_000
+"""What a wait had named was there; a call after it that took longer may have been beaten to it by another."""
+_SMALL_BYTES = 4_096
+"""So few bytes a send buffer takes whole where it has room at all."""
+READABLE, WRITABLE = 0x1, 0x4
 
 _OPTIONS = {
     "waits": message("it waits until something comes"),
@@ -37,6 +41,8 @@ _OPTIONS = {
     "accepted": message("it returns a connection at once"),
     "none": message("it returns None at once"),
     "sent": message("it hands over all the bytes at once"),
+    "room": message("it waits until its send buffer has room"),
+    "read": message("it waits until the other side has read them"),
     "broken": message("it raises BrokenPipeError"),
     "empty": message("it returns at once, naming none"),
     "named": message("it returns at once, naming one that is ready"),
@@ -50,9 +56,12 @@ _WHY = {
     "reset": message("A reset throws the connection away. Who reads from it next is told by ConnectionResetError."),
     "timeout": message("With a timeout, a call waits no longer than that, and then raises TimeoutError."),
     "accepted": message("The kernel had taken up the connection before: accept only hands it over, and returns at once."),
+    "sent": message("A send copies the bytes into the kernel's buffer and returns: that the other side has them, it does not say."),
     "empty": message("With a timeout of 0 a wait only looks: it names those that are ready, here none, and never sleeps."),
     "wait": message("This one call waits for all sockets together. Its thread sleeps till one of them is ready, and copies nothing yet."),
     "ring": message("It waits for completions, not for readiness: when it returns, the kernel has copied the bytes already."),
+    "stream": message("TCP is a stream of bytes without messages: the number asked for is the most, not what a receive waits for."),
+    "datagram": message("A receive of datagrams returns one of them, never more: UDP keeps messages apart, as TCP does not."),
     "full": message("The send buffer was full. A nonblocking send never waits for room: it raises BlockingIOError."),
 }
 
@@ -69,15 +78,28 @@ def ideas_of_calls(material: Material) -> Iterator[Idea]:
 
 def _of_call(material: Material, place: int) -> Iterator[Idea]:
     call = material.span(place)
-    key = right_key(call)
+    key = _key(material, place, call)
     if key is None or not material.stands_alone(call):
         return
     kind, weight = _kind(material, place, call, key)
     like = f"{kind} {call.operation} {key} {call.timeout_ns is None} {call.site.short if call.site else ''}"
     yield Idea(kind, like, weight, lambda: _ask(material, place, kind))
     part = call.asked is not None and call.result is not None and 2 <= call.result < call.asked
-    if key == "data" and part and call.operation in RECEIVES and material.is_stream(call.socket_id):
+    datagram = material.is_datagram(call.socket_id)
+    whole = call.outcome == "ok" if datagram else key == "data" and material.is_stream(call.socket_id)
+    if part and whole and call.operation in RECEIVES:
         yield Idea("how_many", f"how_many {call.site.short if call.site else ''}", 2.5, lambda: _ask_how_many(material, place))
+
+
+def _key(material: Material, place: int, call: Span) -> str | None:
+    """Return what a call did by the key of its option, what a wait had named before it being there when it began."""
+    key = right_key(call)
+    wanted = call.outcome in ("ok", "eof") and (call.operation == "accept" or call.operation in RECEIVES)
+    if key is not None or not wanted or call.duration_ns > _REPORTED_NS or not (_report(material, place, call) or 0) & READABLE:
+        return key
+    if call.operation == "accept":
+        return "accepted"
+    return "eof" if call.outcome == "eof" else "data" if call.bytes else None
 
 
 def right_key(call: Span) -> str | None:
@@ -94,7 +116,8 @@ def right_key(call: Span) -> str | None:
     if call.outcome == "timeout":
         return "timeout" if call.timeout_ns else None
     if call.operation in SENDS:
-        return None
+        whole = call.outcome == "ok" and call.asked == call.result and 0 < call.bytes <= _SMALL_BYTES
+        return "sent" if whole and call.kind != "blocked" and call.duration_ns <= _REPORTED_NS else None
     if call.timeout_ns != 0 and call.duration_ns >= SURELY_WAITED_NS and call.outcome in ("ok", "eof"):
         late = call.ready_ns is None or call.ready_ns - call.started_ns >= SURELY_WAITED_NS // 2
         return "waits" if late and not call.timeout_ns else None
@@ -113,6 +136,10 @@ def _kind(material: Material, place: int, call: Span, key: str) -> tuple[str, fl
     """Return what sort of question a call makes, and how much it is worth."""
     if call.operation in _WAITS:
         return "call", 1.5
+    if key == "sent":
+        return "sent", 2.5
+    if call.operation == "accept" and key == "accepted" and _report(material, place, call) is not None:
+        return "readable", 2.5
     if call.operation in RECEIVES:
         if key in ("waits", "eagain") and _is_inherited(material, call, key):
             return "inherit", 6.0
@@ -168,7 +195,7 @@ def _drains(material: Material, place: int, call: Span) -> bool:
 
 def _ask(material: Material, place: int, kind: str) -> Draft | None:
     call, say = material.span(place), material.language.say
-    key = right_key(call)
+    key = _key(material, place, call)
     if key is None or not _agrees(material, call, key):
         return None
     report = _report(material, place, call) if kind in ("readable", "writable") else None
@@ -198,6 +225,8 @@ def _ask(material: Material, place: int, kind: str) -> Draft | None:
 def _agrees(material: Material, call: Span, key: str) -> bool:
     """Whether what clients were seen to do by then says the same as the call: else it was a matter of microseconds."""
     at_ns = call.started_ns
+    if key == "sent":
+        return True
     clients = material.clients_at(at_ns)
     waiting = [client for client in clients if material.waits(client, at_ns)]
     queued = [client for client in clients if client.connected and not client.accepted]
@@ -224,7 +253,8 @@ def _choices(call: Span, key: str) -> tuple[str, ...]:
     if call.operation in _WAITS:
         return "waits", "empty", "eagain", "named"
     if call.operation in SENDS:
-        return ("waits", "sent", "eagain", "broken") if key != "timeout" else ("waits", "timeout", "eagain", "broken")
+        return {"sent": ("room", "sent", "eagain", "read"), "timeout": ("sent", "timeout", "eagain", "broken")}.get(
+            key, ("room", "sent", "eagain", "broken"))
     return {"reset": ("waits", "eagain", "eof", "reset"), "timeout": ("waits", "eagain", "eof", "timeout")}.get(
         key, ("waits", "data", "eagain", "eof"))
 
@@ -264,6 +294,8 @@ def _before(material: Material, place: int, call: Span, kind: str) -> list[str]:
 def _kernel(material: Material, call: Span, key: str) -> str:
     """Tell what the kernel has for a call when it begins."""
     say = material.language.say
+    if key == "sent":
+        return say("It sends {n} bytes, for which there is room in the send buffer.", n=f"{call.bytes:,}")
     if call.operation in SENDS:
         return say("Its send buffer is full, and stays so." if key == "timeout" else "Its send buffer is full.")
     if call.operation == "accept":
@@ -298,6 +330,8 @@ def _about_readiness(material: Material, call: Span, key: str, kind: str) -> lis
         return [language.say("It asks once more to learn that nothing is left: who is told of news only, by an edge or a signal, must.")]
     if kind == "writable":
         return [language.say("Ready means ready for what was asked: here there is room to send, and nothing to read.")]
+    if key == "accepted":
+        return [language.say("A listener is readable when a connection stands in its queue.")]
     if key == "eof":
         return [language.say("Readable does not mean that data is there: it means that recv will not wait, as at the end of a stream.")]
     return [language.say("Readable means that recv will not wait: here because of data.")] if key == "data" else []
@@ -305,18 +339,22 @@ def _about_readiness(material: Material, call: Span, key: str, kind: str) -> lis
 
 def _ask_how_many(material: Material, place: int) -> Draft | None:
     call, say = material.span(place), material.language.say
-    if not _agrees(material, call, "data") or not call.asked or not call.result:
+    datagram = material.is_datagram(call.socket_id)
+    if (not datagram and not _agrees(material, call, "data")) or not call.asked or not call.result:
         return None
     called, asked, result = material.called(call), f"{call.asked:,}", f"{call.result:,}"
-    scene = (*material.people(call.started_ns),
-            say("In the receive queue of this socket lie {n} bytes. The program asks for {asked}.", n=result, asked=asked))
+    lies = say("In the receive queue of this socket lie {n} bytes. The program asks for {asked}.", n=result, asked=asked)
+    if datagram:
+        lies = say("The next datagram on this socket has {n} bytes. The program asks for {asked}.", n=result, asked=asked)
+    scene = (*material.people(call.started_ns), lies)
     options = (
-        Option(f"bytes:{call.result}", say("it returns {n} bytes at once", n=result)),
+        Option(f"bytes:{call.result}", say("it returns {n} bytes as soon as they are there" if datagram else "it returns {n} bytes at once",
+                                           n=result)),
         Option(f"bytes:{call.asked}", say("it returns {n} bytes, the missing ones as zeros", n=asked)),
         Option("bytes:1", say("it returns 1 byte at once, and the next one at the next call")),
         Option("waits", say("it waits until {n} bytes are there", n=asked)))
-    told = frozenset({f"call:{call.call_id}", "stream"})
-    because = say("TCP is a stream of bytes without messages: the number asked for is the most, not what a receive waits for.")
+    told = frozenset({f"call:{call.call_id}", "datagram" if datagram else "stream"})
+    because = say(_WHY["datagram" if datagram else "stream"])
     return Draft(
         f"bytes:{call.result}", options, scene, say("How many bytes does {call} return?", call=called),
         material.joined(material.proof(call), because), (call.call_id,), call.started_ns, material.place(call),

@@ -20,6 +20,7 @@ SELECT CASE
   WHEN u.name = 'reset' THEN 'reset'
   WHEN c.timeout_ns IS NULL AND c.duration_ns >= 5000000 THEN 'waits'
   WHEN u.name = 'eof' THEN 'eof'
+  WHEN u.name = 'ok' AND o.name LIKE 'send%' AND c.result = c.asked THEN 'sent'
   WHEN u.name = 'ok' AND o.name = 'accept' THEN 'accepted'
   WHEN u.name = 'ok' AND c.result > 0 THEN 'data' END
 FROM calls c JOIN operations o ON o.id = c.operation_id JOIN outcomes u ON u.id = c.outcome_id WHERE c.id = :call"""
@@ -107,6 +108,29 @@ FROM calls c JOIN operations o ON o.id = c.operation_id WHERE c.id = :call AND c
 WAS_IT_NAMED = """
 SELECT CASE WHEN count(*) THEN 'yes' ELSE 'no' END FROM readiness WHERE call_id = :call AND socket_id = :socket AND events IS NOT NULL"""
 
+WITH_HOW_MANY_SOCKETS = """
+SELECT CASE WHEN count(*) FILTER (WHERE o.name = 'accept') THEN 'both' ELSE 'one' END AS key, count(DISTINCT c.socket_id) AS sockets,
+  max(count(*) FILTER (WHERE o.name = 'accept'), count(DISTINCT c.peer_id)) AS served
+FROM calls c JOIN operations o ON o.id = c.operation_id
+WHERE c.run_id = :run AND c.outcome_id = 2 AND (o.name = 'accept' OR (o.name LIKE 'recv%' AND c.peer_id IS NOT NULL))"""
+
+IN_WHICH_ORDERS = """
+WITH steps AS (
+  SELECT CASE WHEN o.name = 'accept' THEN c.result ELSE c.socket_id END AS socket,
+    CASE WHEN o.name LIKE 'recv%' THEN 'receive' WHEN o.name LIKE 'send%' THEN 'send' ELSE o.name END AS step,
+    min(c.started_ns + c.duration_ns) AS first_ns
+  FROM calls c JOIN operations o ON o.id = c.operation_id WHERE c.run_id = :run AND (
+    (o.name = 'accept' AND c.outcome_id = 2) OR o.name LIKE 'recv%' OR o.name LIKE 'send%' OR o.name IN ('shutdown', 'close'))
+  GROUP BY 1, 2)
+SELECT DISTINCT 'order:' || (SELECT group_concat(step) FROM (SELECT step FROM steps s WHERE s.socket = t.socket
+  ORDER BY step <> 'accept', first_ns)) FROM steps t WHERE step = 'accept'"""
+
+WHO_RECEIVED_MEANWHILE = """
+SELECT CASE WHEN c.thread_id <> b.thread_id AND c.socket_id <> b.socket_id AND c.result > 0 AND o.name LIKE 'recv%'
+  AND c.started_ns + c.duration_ns > b.started_ns AND c.started_ns + c.duration_ns < b.started_ns + b.duration_ns
+  AND (c.started_ns > b.started_ns OR c.duration_ns >= 100000) THEN 'thread' ELSE 'after' END
+FROM calls c JOIN operations o ON o.id = c.operation_id, (SELECT * FROM calls WHERE id = :other) b WHERE c.id = :call"""
+
 COUNTS = (0, 1, 100, 10_000, 2**62)
 SHARES = (0.0, 0.01, 0.1, 0.5, 1.01)
 
@@ -122,7 +146,8 @@ class _Asking:
 
     def rows(self, sql: str, call: int = 0) -> list[tuple[Any, ...]]:
         asked = self.question
-        values = {"run": asked.run_id, "call": asked.calls[call], "at": asked.at_ns, "thread": asked.thread_id, "socket": asked.socket_id}
+        values = {"run": asked.run_id, "call": asked.calls[call], "other": asked.calls[-1], "at": asked.at_ns,
+                  "thread": asked.thread_id, "socket": asked.socket_id}
         return self.connection.execute(sql, values).fetchall()
 
     def one(self, sql: str, call: int = 0) -> Any:
@@ -210,8 +235,23 @@ def _again(asking: _Asking) -> str:
     return str(asking.one(WAS_IT_NAMED, 1))
 
 
+def _sockets(asking: _Asking) -> str:
+    ((key, sockets, served),) = asking.rows(WITH_HOW_MANY_SOCKETS)
+    assert sockets == 1 and any(option.words.startswith(f"{served:,}") for option in asking.question.options)
+    return f"sockets:{key}"
+
+
+def _life(asking: _Asking) -> str:
+    return str(asking.one(IN_WHICH_ORDERS))
+
+
+def _beside(asking: _Asking) -> str:
+    return str(asking.one(WHO_RECEIVED_MEANWHILE))
+
+
 _RULES: dict[str, Callable[[_Asking], str]] = {
-    **dict.fromkeys(("call", "left", "reset", "readable", "writable", "drain"), _call),
+    **dict.fromkeys(("call", "sent", "left", "reset", "readable", "writable", "drain"), _call),
     "inherit": _inherit, "how_many": _how_many, "served": _served, "turn": _turn, "why": _why, "lay": _lay, "line": _line, "next": _next,
     "fruitless": _fruitless, "phase": _phase, "copying": _copying, "model": _model, "asyncio": _model, "copier": _copier, "again": _again,
+    "sockets": _sockets, "life": _life, "beside": _beside,
 }
