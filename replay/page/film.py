@@ -30,7 +30,7 @@ SAID = (
     message("{calls}: again and again, each time at once and for nothing, {time} so far, a look every {each}"),
     message(", "), message("{names}, …"),
     message("{one}; {more}"), message("{n} more like it follows in {time}, for nothing"),
-    message("{n} more like it follow in {time}, all of them for nothing"),
+    "{n} more like it follow in {time}, all of them for nothing",  # the plural of English: a catalogue has it beside the singular
     message("{calls}: again and again from here on, each time at once and for nothing"), message("has nothing, each time"),
     message("again and again for {time}"), message("a look every {time}"),
     message("{sentence} ({n} of {all} in a row)"), message("{operation} on {where}"), message("{operation} (by the ring)"),
