@@ -50,6 +50,7 @@ def base_settings(output: Path, options: dict[str, Any]) -> Settings:
         kernel_times=options["kernel_times"],
         packets=options["packets"],
         packet_ring_bytes=options["packet_buffer"],
+        gives_way=True,
     )
 
 

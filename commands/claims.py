@@ -73,7 +73,7 @@ def _record(trace: Path, force: bool, say: Callable[[str], None]) -> bool:
     trials = all_trials(able(choose(None), say))
     sound = True
     # What is counted is enough: folded, a second of polling takes no room.
-    base = Settings(output=trace, existing="replace" if force else "refuse", payload_bytes=0, fold=True)
+    base = Settings(output=trace, existing="replace" if force else "refuse", payload_bytes=0, fold=True, gives_way=True)
     for number, (trial, result) in enumerate(run_trials(trials, base, say), 1):
         say(f"{number} of {len(trials)}  {trial.label}: {result.calls:,} calls recorded")
         for complaint in result.complaints:

@@ -88,7 +88,7 @@ def _run(models: str, counts: str, active_text: str, repeat: int | None, for_ns:
     clients, forbidden = raise_limits(clients)
     for line in forbidden:
         say(line)
-    base = Settings(output=trace, existing="replace" if force else "refuse")
+    base = Settings(output=trace, existing="replace" if force else "refuse", gives_way=True)
     began_s, runs = time.monotonic(), 0
     interrupted = False
     try:

@@ -63,6 +63,7 @@ def command(ctx: click.Context, /, program: tuple[str, ...], **options: Any) -> 
             workload=load_workload(options["workload"]) if options["workload"] else None,
             core=options["core"],
             allow_remote=options["allow_remote"],
+            gives_way=True,
         )
         return _verify(target, settings, folder / "strace.txt", options)
 

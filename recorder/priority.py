@@ -1,4 +1,4 @@
-"""The program and its clients come first: the recording thread gives way to them.
+"""The program and its clients come first: the thread of a process that is there to record gives way to them.
 
 Owns the priority of our threads. On Linux it belongs to a thread, and a child inherits that of the thread
 that started it; nobody but root may raise it again. So what we start is started by a thread of its own, which

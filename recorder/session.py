@@ -41,7 +41,7 @@ from .workloads.crowd import Crowd
 
 _STEP_S = 0.02
 _SECOND_S, _GOODBYE_S = 1.0, 0.2
-_UNTOLD = ("workload", "existing", "by_socket", "sample_s", "keep_last_words")  # settings
+_UNTOLD = ("workload", "existing", "by_socket", "sample_s", "keep_last_words", "gives_way")  # settings
 _HELLO_S = 5.0
 
 
@@ -160,7 +160,8 @@ class _Session:
                         lambda: launch.start(self.command, self.place.folders[0], settings.silent, settings.keep_last_words, self.umask)
                     )
                     self.launched = True
-                    priority.give_way()
+                    if settings.gives_way:
+                        priority.give_way()
                 except SockreelError:
                     self.writer.forget()
                     raise

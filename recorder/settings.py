@@ -38,6 +38,8 @@ class Settings:
         packet_ring_bytes: of kernel memory for packets that were not read yet; None: as much as is good in general.
         max_size_bytes: from this size of the trace on, fold; None: never for its size.
         kernel_times: ask the kernel when what a receive returned had arrived.
+        gives_way: lower the priority of the thread that records, once the program runs. That is for good, since nobody but root may
+            raise it again: for a process that is there to record.
     """
 
     output: Path
@@ -61,6 +63,7 @@ class Settings:
     kernel_times: bool = False
     packets: bool = False
     packet_ring_bytes: int | None = None
+    gives_way: bool = False
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def run_point(point: Point, for_ns: int, base: Settings) -> Result:
     settings = Settings(
         output=base.output, existing=base.existing, label=point.label, model=point.server.model, payload_bytes=0,
         workload=workload_of(point.clients, point.active, for_ns), silent=True, fold=True, by_socket=False,
-        max_size_bytes=base.max_size_bytes, sample_s=_SAMPLE_S, keep_last_words=True,
+        max_size_bytes=base.max_size_bytes, sample_s=_SAMPLE_S, keep_last_words=True, gives_way=base.gives_way,
         sweep={"server": point.server.name, "clients": point.clients, "active": point.active, "repeat": point.repeat},
     )  # fmt: skip
     command = Command((sys.executable, str(point.server.script), "127.0.0.1", "0"), point.server.name)

@@ -98,7 +98,7 @@ def _record(sample: Sample, path: Path) -> None:
     """
     complaints: list[str] = []
     settings = Settings(output=path, existing="replace", label=sample.name, model=sample.model, workload=load_workload(sample.workload),
-                        silent=True, fold=True, kernel_times=True, packets=True)
+                        silent=True, fold=True, kernel_times=True, packets=True, gives_way=True)
     before = os.getcwd()
     os.chdir(sample.script.parent)
     try:

@@ -81,7 +81,8 @@ class Ahead:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sockreel-ahead", daemon=True)
-        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_S))
+        self._switch_s = sys.getswitchinterval()  # as it was
+        sys.setswitchinterval(min(self._switch_s, _SWITCH_S))
         self._thread.start()
 
     def watch(self, reader: TapeReader) -> None:
@@ -98,6 +99,7 @@ class Ahead:
         """End the thread."""
         self._ended.set()
         self._thread.join()
+        sys.setswitchinterval(self._switch_s)
 
     def _run(self) -> None:
         while not self._ended.wait(_LOOK_S):
