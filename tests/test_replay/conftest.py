@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sockreel.replay import Story, load_story
+from sockreel.tests.browser import Browser, chromium
 from sockreel.tests.test_replay.scenes import lecture
 from sockreel.traces import Trace, open_trace
 
@@ -23,6 +24,15 @@ def trace(lecture_file: Path) -> Iterator[Trace]:
     """That trace, opened."""
     with open_trace(lecture_file) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all tests of a module, which use its tab one after the other."""
+    if chromium() is None:
+        pytest.skip("needs Chromium")
+    with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
+        yield one
 
 
 Tell = Callable[..., Story]

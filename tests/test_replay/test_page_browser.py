@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sockreel.replay.page.html import write_html
 from sockreel.tests.browser import Browser, chromium
 from sockreel.tests.synthetic import MS, US, Recording
 from sockreel.traces import open_trace
 from sockreel.traces.excerpt import Excerpt
+
+from .pages import write_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason="needs Chromium")]
 
@@ -22,22 +22,9 @@ NASTY = ("<script>alert(1)</script></script><img src=x onerror=alert(2)><svg onl
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all; the tab is used by one test after the other."""
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
-        yield one
-
-
-def _write(trace: Path, page: Path) -> Path:
-    with open_trace(trace) as opened, page.open("wb") as out:
-        write_html([Excerpt(opened, run) for run in opened.runs()], out)
-    return page
-
-
-@pytest.fixture(scope="module")
 def page(lecture_file: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a page with a blocking and a nonblocking run."""
-    return _write(lecture_file, tmp_path_factory.mktemp("page") / "lecture.html").as_uri()
+    return write_page(tmp_path_factory.mktemp("page") / "lecture.html", lecture_file)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +41,7 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> str:
         recording.insert("sources", file=text, sha256="", text=f"1\n2\n{text}\n4")
         run.exchange(text, 1, socket, sent_ns=9 * MS, answered_ns=13 * MS)
         run.finish(30 * MS)
-    return _write(folder / "t.db", folder / "t.html").as_uri()
+    return write_page(folder / "t.html", folder / "t.db")
 
 
 def _row(browser: Browser, run: int, kind: str, number: int = 0) -> tuple[float, float, float]:
@@ -364,7 +351,7 @@ def test_calls_inside_of_calls_and_on_one_socket_at_once_never_fill_more_than_a_
             outer = run.call(thread, "recv", socket, at_ns=10 * MS, duration_ns=60 * MS, result=5)
             run.call(thread, "recv", socket, at_ns=20 * MS, duration_ns=50 * US, result=5, parent_id=outer)
         run.finish(100 * MS)
-    browser.open(_write(tmp_path / "t.db", tmp_path / "t.html").as_uri())
+    browser.open(write_page(tmp_path / "t.html", tmp_path / "t.db"))
     tall = browser.run("""(() => { const lane = State.runs[0].sockets[0]; const rows = Draw.heights(lane, 0, 1e8, 200, 20, null);
         return Array.from({length: 200}, (_, n) => rows.reduce((sum, row) => sum + row[n], 0)); })()""")
     assert max(tall) == 20
@@ -385,7 +372,7 @@ def test_packets_stand_on_their_connection_and_beside_the_call_that_they_carried
             if size:
                 recording.insert("carried", packet_id=packet, call_id=call)
         run.finish(30 * MS)
-    browser.open(_write(tmp_path / "t.db", tmp_path / "t.html").as_uri())
+    browser.open(write_page(tmp_path / "t.html", tmp_path / "t.db"))
     assert browser.run("State.runs[0].packets.get(1).map((one) => [one.at, one.bytes, one.sent])") == [[10 * MS, 5, 0], [11 * MS, 0, 1]]
     browser.run("State.select(State.runs[0], 0); 1")
     _settle(browser)

@@ -96,13 +96,6 @@ def test_the_picture_has_a_lane_for_each_buffer_as_high_as_what_lay_there() -> N
         assert most
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all."""
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
-        yield one
-
-
 @pytest.fixture(scope="module", params=["file", "served"])
 def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of the sample in a file, and as it is served."""

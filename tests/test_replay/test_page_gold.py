@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +62,6 @@ VIEWS = {
     "play-phases": View("location.hash = 'play&step=7'", width=1280, height=720, page="buffers"),
     "play-narrow-chinese": View(_CHINESE + "location.hash = 'play&run=2&at=162030000'", width=390, height=844),
 }
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all."""
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

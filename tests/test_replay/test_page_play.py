@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sockreel.replay.page.html import write_html
 from sockreel.tests.browser import Browser, chromium
 from sockreel.tests.synthetic import MS, US, Recording
-from sockreel.traces import open_trace
-from sockreel.traces.excerpt import Excerpt
+
+from .pages import write_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason="needs Chromium")]
 
@@ -20,22 +18,9 @@ SERVER = "".join(f"line {number}\n" for number in range(1, 40))
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all."""
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
-        yield one
-
-
-def _write(trace: Path, page: Path) -> str:
-    with open_trace(trace) as opened, page.open("wb") as out:
-        write_html([Excerpt(opened, run) for run in opened.runs()], out)
-    return page.as_uri()
-
-
-@pytest.fixture(scope="module")
 def page(lecture_file: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a page with a blocking and a nonblocking run."""
-    return _write(lecture_file, tmp_path_factory.mktemp("page") / "lecture.html")
+    return write_page(tmp_path_factory.mktemp("page") / "lecture.html", lecture_file)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +41,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> str:
         run.exchange(nasty.replace("\u202e", ""), 1, socket, connected_ns=MS, sent_ns=21 * MS, answered_ns=32 * MS, sent_bytes=23,
                      answered_bytes=3)
         run.finish(40 * MS)
-    return _write(folder / "t.db", folder / "t.html")
+    return write_page(folder / "t.html", folder / "t.db")
 
 
 def _settle(browser: Browser) -> None:

@@ -15,7 +15,7 @@ from sockreel.replay.page.serving import PageServer
 from sockreel.replay.page.stretches import Stretches
 from sockreel.replay.player.state import Play
 from sockreel.replay.reading import Reader
-from sockreel.tests.browser import Browser, chromium
+from sockreel.tests.browser import Browser
 from sockreel.tests.synthetic import MS
 from sockreel.tests.test_replay.test_page_play_state import as_the_page_says, crowd
 from sockreel.traces import open_trace
@@ -50,15 +50,6 @@ def test_stretches_tile_a_run_and_know_what_was_before_them(
                 assert cut.around(window.end_ns)[0] == window
                 at_ns, seen = window.end_ns, seen + 1
             assert seen > (most < 10)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all."""
-    if chromium() is None:
-        pytest.skip("needs Chromium")
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
-        yield one
 
 
 @contextmanager

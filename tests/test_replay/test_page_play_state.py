@@ -60,13 +60,6 @@ def crowd(path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all."""
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
-        yield one
-
-
 def _page(trace: Trace, path: Path, **more: Any) -> str:
     with path.open("wb") as out:
         write_html([Excerpt(trace, run, **more) for run in trace.runs()], out)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sockreel.replay.language import language
 from sockreel.replay.page.document import shown_runs
-from sockreel.replay.page.html import write_html
 from sockreel.replay.page.packing import unpack
 from sockreel.replay.page.quizzed import QUESTIONS, SEED, pack_quiz
 from sockreel.replay.page.serving import PageServer
@@ -17,33 +15,18 @@ from sockreel.replay.values import Window
 from sockreel.tests.browser import Browser, chromium
 from sockreel.tests.test_cli.quiz_scenes import hostile
 from sockreel.traces import open_trace
-from sockreel.traces.excerpt import Excerpt
 from sockreel.traces.references import sample_path
+
+from .pages import write_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason="needs Chromium")]
 SAMPLE = "tutorial"
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all."""
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
-        yield one
-
-
-def _write(page: Path, *traces: Path) -> str:
-    with page.open("wb") as out:
-        opened = [open_trace(trace) for trace in traces]
-        write_html([Excerpt(one, run) for one in opened for run in one.runs()], out)
-        for one in opened:
-            one.close()
-    return page.as_uri()
-
-
-@pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a page with two samples."""
-    return _write(tmp_path_factory.mktemp("page") / "samples.html", sample_path(SAMPLE), sample_path("epoll_edge"))
+    return write_page(tmp_path_factory.mktemp("page") / "samples.html", sample_path(SAMPLE), sample_path("epoll_edge"))
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +148,7 @@ def test_a_button_of_the_timeline_begins_it_and_language_and_run_can_be_changed(
 
 def test_names_from_a_trace_are_text_in_it(browser: Browser, tmp_path: Path) -> None:
     hostile(tmp_path / "t.db")
-    _open(browser, _write(tmp_path / "t.html", tmp_path / "t.db") + "#play&run=1&quiz")
+    _open(browser, write_page(tmp_path / "t.html", tmp_path / "t.db") + "#play&run=1&quiz")
     seen = ""
     for _ in range(QUESTIONS):
         seen += _text(browser, "#quiz-panel")

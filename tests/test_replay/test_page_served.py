@@ -126,13 +126,6 @@ def test_the_command_prints_where_it_serves_and_ends_with_an_interrupt(lecture_f
         assert process.wait(30) == 0
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all."""
-    with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
-        yield one
-
-
 @pytest.mark.slow
 @needs_chromium
 def test_a_browser_shows_the_same_shares_as_the_trace_has(server: PageServer, browser: Browser) -> None:
