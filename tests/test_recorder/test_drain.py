@@ -17,13 +17,24 @@ from sockreel.traces.writer import RunWriter
 SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
 
 
-@pytest.mark.parametrize("open_call", [0, 7, SMALL_STEP_CALLS - 1, SMALL_STEP_CALLS, 3 * SMALL_STEP_CALLS + 5])
-def test_a_call_still_open_in_a_full_step_hides_nothing_behind_it(tmp_path: Path, open_call: int) -> None:
-    folder = tmp_path / "tape"
+def new_tape(folder: Path) -> Any:
     folder.mkdir()
     agent: Any = writing  # without annotations: it runs inside other people's programs
     tape = agent.Tape([str(folder)])
     tape.open(("3.11.7", "cpython", "python", "a test", "python", "/", "python"))
+    return tape
+
+
+def new_writer(path: Path) -> RunWriter:
+    writer = RunWriter(path, create_trace(path))
+    writer.begin(command="[]", started_at="", recorder_version="0")
+    return writer
+
+
+@pytest.mark.parametrize("open_call", [0, 7, SMALL_STEP_CALLS - 1, SMALL_STEP_CALLS, 3 * SMALL_STEP_CALLS + 5])
+def test_a_call_still_open_in_a_full_step_hides_nothing_behind_it(tmp_path: Path, open_call: int) -> None:
+    folder = tmp_path / "tape"
+    tape = new_tape(folder)
     calls = 5 * SMALL_STEP_CALLS
     for number in range(calls):
         segment = number >> layout.SLOT_BITS
@@ -31,9 +42,7 @@ def test_a_call_still_open_in_a_full_step_hides_nothing_behind_it(tmp_path: Path
         state = layout.OPEN if number == open_call else layout.COMPLETE
         SLOT.pack_into(buffer, (number & (layout.SLOTS - 1)) * layout.SLOT_BYTES, 1, 0, 1000 + number, 1, 0, 0, 0, 0, 0, 2, 5,
                        layout.NOTHING, 0, 11, layout.OUTCOMES["would_block"], 0, state)  # fmt: skip
-    path = tmp_path / "t.db"
-    writer = RunWriter(path, create_trace(path))
-    writer.begin(command="[]", started_at="", recorder_version="0")
+    writer = new_writer(tmp_path / "t.db")
     drain = Drain(writer, (folder,), 0)
     drain.step_calls = SMALL_STEP_CALLS
     drain.find_processes()
@@ -51,19 +60,14 @@ def write_call(tape: Any, number: int, socket: int, started_ns: int, operation: 
 
 def test_which_socket_sent_a_signal_is_found_by_the_drain_that_goes_on_for_a_lost_one(tmp_path: Path) -> None:
     folder = tmp_path / "tape"
-    folder.mkdir()
-    agent: Any = writing
-    tape = agent.Tape([str(folder)])
-    tape.open(("3.11.7", "cpython", "python", "a test", "python", "/", "python"))
+    tape = new_tape(folder)
     tape.note(layout.NOTE_THREAD, 1, 4711, "MainThread")
     for number in (1, 2):
         known = (10 + number, "udp", "AF_INET", "SOCK_DGRAM", "datagram", "", "", 0, "created", "", 0, 0, 100, number)
         tape.note(layout.NOTE_SOCKET, number, *known)
     told = {"thread": 1, "signal": "SIGIO", "via": "handler", "started_ns": 1000, "ended_ns": -1, "during": 0, "socket": 0, "armed": "1,2"}
     tape.note(layout.NOTE_SIGNAL, 1, *(told[name] for name in layout.SIGNAL_FIELDS))
-    path = tmp_path / "t.db"
-    writer = RunWriter(path, create_trace(path))
-    writer.begin(command="[]", started_at="", recorder_version="0")
+    writer = new_writer(tmp_path / "t.db")
     Drain(writer, (folder,), 0).step()  # and its recorder dies
     assert writer.connection.execute("SELECT socket_id FROM signals").fetchall() == [(None,)]
     write_call(tape, 0, 1, 1500, "recvfrom", "would_block")
@@ -78,19 +82,14 @@ def test_which_socket_sent_a_signal_is_found_by_the_drain_that_goes_on_for_a_los
 @pytest.mark.parametrize("fields", [("",), ("nonsense",), ("1", "2", "3"), (str(1 << 80),) * 15, ("\udcff\x1b",) * 14])
 def test_notes_that_a_program_has_spoilt_cost_themselves_and_nothing_else(tmp_path: Path, fields: tuple[str, ...]) -> None:
     folder = tmp_path / "tape"
-    folder.mkdir()
-    agent: Any = writing
-    tape = agent.Tape([str(folder)])
-    tape.open(("3.11.7", "cpython", "python", "a test", "python", "/", "python"))
+    tape = new_tape(folder)
     tape.note(layout.NOTE_THREAD, 1, 4711, "MainThread")
     kinds = sorted(value for name, value in vars(layout).items() if name.startswith("NOTE_"))
     assert len(kinds) > 10
     for kind in kinds:
         tape.note(kind, 5, *fields)
     write_call(tape, 0, 0, 1500, "recv", "would_block")
-    path = tmp_path / "t.db"
-    writer = RunWriter(path, create_trace(path))
-    writer.begin(command="[]", started_at="", recorder_version="0")
+    writer = new_writer(tmp_path / "t.db")
     drain = Drain(writer, (folder,), 0)
     drain.finish()
     assert drain.notes.unreadable > 3
