@@ -155,3 +155,14 @@ def _serve(run: RunBuilder, name: str) -> None:
         asked_ns = 300 * MS if client == "ben" and name == "blocking" else ready_ns
         run.exchange(client, 1, connection, sent_ns=asked_ns, answered_ns=at_ns + 20 * US, sent_bytes=5, answered_bytes=5,
                      first_call_id=sent, last_call_id=sent)
+
+
+def long(path: Path, calls: int) -> Path:
+    """Make a trace of a run, `long`, of receives that each bring a byte, and return its path."""
+    with Recording(path) as recording:
+        run = recording.run("long")
+        thread, client = run.thread(), run.socket(4)
+        for n in range(calls):
+            run.call(thread, "recv", client, at_ns=n * 10 * US, payload=b"x")
+        run.finish(S)
+    return path

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from sockreel.replay.exports.sequence import MOST, load_sequence, write_mermaid
 from sockreel.tests.browser import Browser, chromium
-from sockreel.tests.synthetic import MS, US, Recording, S
+from sockreel.tests.synthetic import MS, Recording, S
 from sockreel.tools.mermaid import MERMAID
 from sockreel.traces import open_trace
 from sockreel.traces.excerpt import Excerpt
+
+from .scenes import long
 
 SAMPLES = Path(__file__).parents[2] / "traces" / "samples"
 pytestmark = [
@@ -86,12 +88,7 @@ def test_it_draws_what_strangers_sent_as_text(mermaid: Browser, tmp_path: Path) 
 
 
 def test_it_reads_a_diagram_that_ends_before_its_run(mermaid: Browser, tmp_path: Path) -> None:
-    with Recording(tmp_path / "t.db") as recording:
-        run = recording.run("long")
-        thread, client = run.thread(), run.socket(4)
-        for n in range(MOST + 50):
-            run.call(thread, "recv", client, at_ns=n * 10 * US, payload=b"x")
-        run.finish(S)
+    long(tmp_path / "t.db", MOST + 50)
     found = _ask(mermaid, _READ, _diagram(tmp_path / "t.db"))
     assert [signal[2] for signal in found["signals"]].count(NOTE) == 1
     assert len(found["signals"]) > MOST

@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 
 from sockreel.replay.exports.sequence import MOST, load_sequence, write_mermaid, write_sequence
-from sockreel.tests.synthetic import MS, US, Recording, S
+from sockreel.tests.synthetic import MS, Recording, S
 from sockreel.traces import open_trace
 from sockreel.traces.excerpt import Excerpt
+
+from .scenes import long
 
 MESSAGE = re.compile(r"    P\d+(->>|-->>)P\d+: [\w .,:()'/+\-=×…|#;]+")
 
@@ -69,11 +71,6 @@ def test_the_plain_diagram_points_each_arrow_the_right_way(lecture_file: Path) -
 
 
 def test_a_long_run_ends_the_diagram_and_says_so(tmp_path: Path) -> None:
-    with Recording(tmp_path / "t.db") as recording:
-        run = recording.run("long")
-        thread, client = run.thread(), run.socket(4)
-        for n in range(MOST + 50):
-            run.call(thread, "recv", client, at_ns=n * 10 * US, payload=b"x")
-        run.finish(S)
+    long(tmp_path / "t.db", MOST + 50)
     for writer in (write_mermaid, write_sequence):
         assert "and more" in _text(tmp_path / "t.db", "long", writer).splitlines()[-1]
