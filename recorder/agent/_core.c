@@ -1075,6 +1075,21 @@ unrecorded(Method *self, PyObject *sock, PyObject *const *args, Py_ssize_t count
     return result;
 }
 
+/* Make a call that could not be begun, an exception tells why: bare, unless a signal handler raised that, before the call was made.
+   args with the object. */
+static PyObject *
+not_begun(Method *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    int ours = is_ours(self->core);
+    if (call->slot)
+        __atomic_store_n(&call->slot->state, STATE_VOID, __ATOMIC_RELEASE);
+    leave(call);
+    if (!ours)
+        return NULL;
+    PyErr_Clear();
+    return unrecorded(self, args[0], args + 1, count - 1, names);
+}
+
 /* Write down when what a receive returned had arrived. */
 static void
 take_arrival(Method *self, Call *call, PyObject *result, int64_t ended_ns)
@@ -1106,16 +1121,8 @@ recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyO
 {
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
     Call call = {0};
-    if (begin(self, &call, sock, args + 1, count - 1, names) < 0) {
-        int ours = is_ours(self->core);
-        if (call.slot)
-            __atomic_store_n(&call.slot->state, STATE_VOID, __ATOMIC_RELEASE);
-        leave(&call);
-        if (!ours)
-            return NULL;
-        PyErr_Clear();
-        return unrecorded(self, args[0], args + 1, count - 1, names);
-    }
+    if (begin(self, &call, sock, args + 1, count - 1, names) < 0)
+        return not_begun(self, &call, args, count, names);
     int outside = arrival.fd; /* of a receive that a signal came in, whose handler makes this call */
     arrival.fd = self->core->offset.on ? call.entry->stamped : -1;
     PyObject *result = self->original_vectorcall(self->original, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);

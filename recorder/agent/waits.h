@@ -220,16 +220,8 @@ make_wait(Method *self, const Wait *wait, PyObject *const *args, Py_ssize_t coun
     Core *core = self->core;
     Call call = {0};
     int64_t poller = number_of_poller(self, args[0]);
-    if (poller < 0 || begin_wait(self, &call, wait, poller) < 0) {
-        int ours = is_ours(core);
-        if (call.slot)
-            __atomic_store_n(&call.slot->state, STATE_VOID, __ATOMIC_RELEASE);
-        leave(&call);
-        if (!ours)
-            return NULL;
-        PyErr_Clear();
-        return unrecorded(self, args[0], args + 1, count - 1, NULL);
-    }
+    if (poller < 0 || begin_wait(self, &call, wait, poller) < 0)
+        return not_begun(self, &call, args, count, NULL);
     PyObject *result = self->original_vectorcall(self->original, args, count, NULL);
     int64_t ended_ns = now_ns(&core->clock);
     call.thread->current = call.parent;
