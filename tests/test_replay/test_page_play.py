@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sockreel.tests.browser import Browser, chromium
 from sockreel.tests.synthetic import MS, US, Recording
+from sockreel.traces.references import sample_path
 
 from .pages import write_page
 
@@ -148,7 +148,7 @@ def test_a_spin_is_one_step_until_it_is_unfolded(browser: Browser, page: str) ->
 
 
 def test_calls_that_were_only_counted_take_turns_and_none_lasts(browser: Browser, tmp_path: Path) -> None:
-    page = _write(Path(str(resources.files("sockreel.traces") / "samples" / "nonblocking.db")), tmp_path / "folded.html")
+    page = write_page(tmp_path / "folded.html", sample_path("nonblocking"))
     browser.open(page)
     fold = browser.run("State.runs[0].head.folds.reduce((long, one) => one[5] - one[4] > long[5] - long[4] ? one : long)")
     _open(browser, page, f"play&at={(fold[4] + fold[5]) // 2}")
