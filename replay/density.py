@@ -10,11 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from .nearby import BUCKET_NS, TOP_LEVEL, Stretch, merged, narrowed, without
 from .reading import Fold, Reader
 from .values import KIND_INDEX, Cell, Kind, Span, Window
 
-BUCKET_NS = 1_000_000
-TOP_LEVEL = 7
 TOP_SHORT_NS = 8_000_000
 """Calls as long as this stand in no level."""
 READ_UP_TO = 150_000
@@ -204,7 +203,7 @@ def _by_readers(rows: list[tuple[_Row, int]]) -> tuple[list[tuple[_Row, int]], l
 def _to_read(rows: list[tuple[_Row, int]]) -> int:
     """Return how many rows of the table are looked at for buckets, all fruitless or none: the latter have an index."""
     if rows and rows[0][0].kind == KIND_INDEX["fruitless"]:
-        return sum(last - first + 1 for first, last in _merged([(row.first_id, row.last_id) for row, _ in rows]))
+        return sum(last - first + 1 for first, last in merged([(row.first_id, row.last_id) for row, _ in rows]))
     return sum(row.calls for row, _ in rows)
 
 
@@ -259,20 +258,27 @@ def few_calls(reader: Reader, window: Window, limit: int) -> list[Span] | None:
     Levels say how many there are and where in the table they stand, so that a narrow window of a
     long run reads little.
     """
+    stretches = few_stretches(reader, window, limit)
+    if stretches is None:
+        return None
+    found = {call.call_id: call for call in reader.long_calls(window)}
+    for one in stretches:
+        found.update((call.call_id, call) for call in reader.calls(window, one.first, one.last, one.threads))
+    return sorted(found.values(), key=lambda call: (call.started_ns, call.call_id)) if len(found) <= limit else None
+
+
+def few_stretches(reader: Reader, window: Window, limit: int) -> list[Stretch] | None:
+    """Return the stretches of ids in which every short call of a window stands, or None where there are more than a limit."""
     coarse, _ = _descend(reader, window, level_for(window, 4) or 0)
     if sum(row.calls for row in coarse if row.lane[0] == "thread") > limit * 5 // 4:
         return None
     rows, elided = _descend(reader, window, 0)
     rows = [row for row in rows if row.lane[0] == "thread"]
-    apart = [row for row, _ in elided if row.lane[0] == "thread"]
     if sum(row.calls for row in rows) > limit:
         return None
-    found = {call.call_id: call for call in reader.long_calls(window)}
-    for first, last in _merged([(row.first_id, row.last_id) for row in rows]):
-        found.update((call.call_id, call) for call in reader.calls(window, first, last))
-    for first, last in _merged([(row.first_id, row.last_id) for row in apart]):
-        found.update((call.call_id, call) for call in reader.calls(window, first, last, sorted({row.thread_id for row in apart})))
-    return sorted(found.values(), key=lambda call: (call.started_ns, call.call_id)) if len(found) <= limit else None
+    apart = [(row.thread_id, row.first_id, row.last_id) for row, _ in elided if row.lane[0] == "thread"]
+    whole = merged([(row.first_id, row.last_id) for row in rows])
+    return [*(Stretch(first, last) for first, last in whole), *without(narrowed(reader, window, apart), whole)]
 
 
 class _Row(NamedTuple):
@@ -337,7 +343,7 @@ class _Elided:
     def fill(self, grid: Grid, reader: Reader) -> None:
         """Read the calls of all buckets taken, each stretch of ids once, into a grid."""
         for fruitless, ids in self.ids.items():
-            self._fill_kind(grid, reader, fruitless, _merged(ids))
+            self._fill_kind(grid, reader, fruitless, merged(ids))
         for fold in reader.folds(self.window):
             for lane in _lanes(fold.thread_id, fold.socket_id):
                 for low, high in self.parts.get((fold.thread_id, lane, KIND_INDEX["fruitless"]), ()):
@@ -380,14 +386,3 @@ def _add_evenly(
 
 def _lanes(thread_id: int, socket_id: int | None) -> tuple[LaneKey, ...]:
     return (("thread", thread_id), ("socket", socket_id)) if socket_id else (("thread", thread_id),)
-
-
-def _merged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return stretches of ids sorted, those that overlap or nearly touch as one."""
-    merged: list[tuple[int, int]] = []
-    for first, last in sorted(ranges):
-        if merged and first <= merged[-1][1] + 1_000:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return merged

@@ -7,16 +7,20 @@ share one *shape*, so that a million fruitless calls cost their times and nothin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ...traces import Run, Trace, named_queries
-from ..reading import Reader, damaged
+from ..nearby import Stretch, merged
+from ..reading import MAX_ID, Reader, damaged
 from ..values import BLOCKED_FROM_NS, KIND_INDEX, Window, class_of
 from .packing import Column, pack
 
 PAYLOAD_BYTES = 32 << 20
 """So many bytes of payloads are put into one pack, equal ones counted once; calls whose bytes no longer fit say so."""
+
+MOST_PARTS = 200
+"""Payloads of calls that stand in so many places of the table are looked for in each; of more, between the first and the last."""
 
 READY_ZERO = 1 << 31
 """The column `ready` holds the moment the kernel was ready, from the call's start; it may lie before that."""
@@ -25,7 +29,8 @@ Cells = list[dict[str, Any]]
 
 
 def pack_window(
-    trace: Trace, run: Run, window: Window, *, payload: bool, ids: Sequence[int] | None = None, cells: Cells | None = None,
+    trace: Trace, run: Run, window: Window, *, payload: bool, ids: Sequence[int] | None = None,
+    stretches: Sequence[Stretch] | None = None, cells: Cells | None = None,
 ) -> bytes:
     """Return a pack of the calls of a run that touch a window.
 
@@ -35,13 +40,14 @@ def pack_window(
         window: run time, ns.
         payload: whether the bytes that calls moved may leave the trace.
         ids: only these calls (None: all).
+        stretches: besides, those that touch the window and stand in these stretches of ids.
         cells: time of the calls that are not in it, where there are too many to tell each (see cells.py).
 
     Raises:
         TraceError: the trace is damaged.
     """
     try:
-        return _Packing(trace, run, window, payload).pack(ids, cells)
+        return _Packing(trace, run, window, payload).pack(ids, stretches, cells)
     except (TypeError, ValueError, OverflowError, KeyError, IndexError) as error:
         raise damaged(trace, error) from error
 
@@ -59,14 +65,15 @@ class _Packing:
         self.numbers: dict[str, list[int | None]] = {
             name: [] for name in ("id", "start", "duration", "shape", "asked", "result", "ready", "parent")}
 
-    def pack(self, ids: Sequence[int] | None, cells: Cells | None) -> bytes:
+    def pack(self, ids: Sequence[int] | None, stretches: Sequence[Stretch] | None, cells: Cells | None) -> bytes:
         """Return the pack."""
-        self._take_calls(ids)
+        self._take_calls(self._rows_of(ids, stretches))
         found = [id_ for id_ in self.numbers["id"] if id_ is not None]
         # Links and readiness are looked for between ids; where few calls were chosen of many, that would be most of the trace.
         first, last = (min(found), max(found)) if found else (0, -1)
         chosen = frozenset(found) if ids is not None else None
-        payload_columns, rest = self._payloads(first, last, chosen)
+        parts = merged([(id_, id_) for id_ in found]) if chosen is not None else [(first, last)]
+        payload_columns, rest = self._payloads(parts if len(parts) <= MOST_PARTS else [(first, last)], chosen)
         words = named_queries()["words_of_sites"]
         texts = {row["id"]: [row["file"] or "?", row["line"] or 0, row["function"] or "?", row["code"]] for row in self.trace.rows(words)}
         head = {
@@ -81,11 +88,18 @@ class _Packing:
     def _rows(self, name: str, **parameters: Any) -> Iterator[Any]:
         return self.trace.iterate(named_queries()[name], {"run": self.run.id, **parameters})
 
-    def _take_calls(self, ids: Sequence[int] | None) -> None:
-        if ids is None:
-            rows = self._rows("page_calls", start=self.window.start_ns, end=self.window.end_ns)
-        else:
-            rows = self._rows("page_chosen_calls", calls=json.dumps(list(ids)))
+    def _rows_of(self, ids: Sequence[int] | None, stretches: Sequence[Stretch] | None) -> Iterable[Sequence[Any]]:
+        """Return the rows of calls in the order of their start."""
+        chosen = list(self._rows("page_chosen_calls", calls=json.dumps(list(ids)))) if ids is not None else []
+        if ids is None and stretches is None:
+            stretches = [Stretch(0, MAX_ID)]
+        parts = [self._rows("page_calls", start=self.window.start_ns, end=self.window.end_ns, first=one.first, last=one.last,
+                            every=one.threads is None, threads=json.dumps(one.threads or [])) for one in stretches or ()]
+        if len(parts) + bool(chosen) <= 1:
+            return parts[0] if parts else chosen
+        return sorted({row[0]: row for part in (chosen, *parts) for row in part}.values(), key=lambda row: (row[5], row[0]))
+
+    def _take_calls(self, rows: Iterable[Sequence[Any]]) -> None:
         shape_of = self._shape_of()
         append = [values.append for values in self.numbers.values()]
         for row in rows:
@@ -125,7 +139,7 @@ class _Packing:
         return [[fold.thread_id, fold.socket_id or 0, fold.operation, fold.site.short if fold.site else None, fold.first_ns, fold.last_ns,
                  fold.calls, fold.in_calls_ns] for fold in self.reader.folds(self.window)]
 
-    def _payloads(self, first: int, last: int, chosen: frozenset[int] | None) -> tuple[list[Column], bytes]:
+    def _payloads(self, parts: Sequence[tuple[int, int]], chosen: frozenset[int] | None) -> tuple[list[Column], bytes]:
         """Return the columns of payloads, and their bytes: equal ones once."""
         self.left_out = 0
         calls: list[int] = []
@@ -135,7 +149,7 @@ class _Packing:
         known: dict[bytes, int] = {}
         kept: list[bytes] = []
         at = 0
-        if self.payload and first <= last:
+        for first, last in parts if self.payload else ():
             for call_id, size, data in self._rows("page_payloads", first=first, last=last):
                 if chosen is not None and call_id not in chosen:
                     continue

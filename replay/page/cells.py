@@ -5,15 +5,19 @@ Owns where the border lies. Reads through the trace given; the arithmetic of cel
 
 from __future__ import annotations
 
+from itertools import islice
+
 from ...traces import Run, Trace
-from ..density import Grid, few_calls, finer_level, grid_from_scan, grids_from_levels, level_for
+from ..density import Grid, few_stretches, finer_level, grid_from_scan, grids_from_levels, level_for
 from ..reading import Reader, damaged
 from ..story import SCAN_UP_TO
 from ..values import Window
 from .calls import Cells, pack_window
 
 CALLS_AT_ONCE = 150_000
-"""So many calls of a window are sent one by one to a page that asks for windows."""
+"""So many calls of a run are sent one by one to a page that asks for windows."""
+CALLS_OF_A_PART = 60_000
+"""So many of a window of a longer run: in a column of what is seen there are ten of them."""
 LONG_CALLS = 20_000
 FINER_ROWS = 60_000
 """Of a finer level than a column needs so many rows are read: they say better what lies on either side of its edge."""
@@ -45,9 +49,12 @@ def pack_view(trace: Trace, run: Run, window: Window, columns: int, *, payload: 
             # The calls of a window are first read as values to know their ids: too much memory where millions are wanted.
             if most > CALLS_AT_ONCE and reader.calls_up_to(window, most + 1) <= most:
                 return pack_window(trace, run, window, payload=payload)
-            few = few_calls(reader, window, min(most, CALLS_AT_ONCE))
+            few = few_stretches(reader, window, min(most, CALLS_OF_A_PART))
             if few is not None:
-                return pack_window(trace, run, window, payload=payload, ids=[call.call_id for call in few])
+                # Long calls stand in no level, but one that lies in such a stretch comes with it.
+                ids = [call.call_id for call in islice(reader.long_calls(window), CALLS_OF_A_PART + 1)]
+                if len(ids) <= CALLS_OF_A_PART:
+                    return pack_window(trace, run, window, payload=payload, ids=ids, stretches=few)
             level = finer_level(reader, window, level_for(window, max(1, columns // 2)) or 0, FINER_ROWS)
             grids = grids_from_levels(reader, window, level, window.length_ns // columns // UNSEEN)
         longest = sorted(reader.long_calls(window), key=lambda call: -call.duration_ns)
