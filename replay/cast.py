@@ -6,7 +6,7 @@ Owns how a socket is called in a sentence. Reads rows of sockets through a reade
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .language import Language
@@ -24,6 +24,7 @@ class Cast:
         short: id -> its name where there is little room.
         exchanges: what clients asked and got; none where no workload and no request was seen.
         threads: id -> name.
+        local: id of a socket -> its own address, where that is known.
     """
 
     sockets: Mapping[int, str]
@@ -31,6 +32,7 @@ class Cast:
     exchanges: tuple[Exchange, ...]
     threads: Mapping[int, str]
     language: Language
+    local: Mapping[int, str] = field(default_factory=dict)
 
     def where(self, socket_id: int | None) -> str:
         """Return a socket's name in a sentence."""
@@ -49,7 +51,8 @@ def load_cast(reader: Reader, language: Language) -> Cast:
     return Cast(
         {id_: _name(row, clients.get(id_), listeners > 1, language) for id_, row in reader.sockets.items()},
         {id_: _short(row, clients.get(id_), language) for id_, row in reader.sockets.items()},
-        exchanges, {id_: brief(thread.name, 24) for id_, thread in reader.threads.items()}, language)
+        exchanges, {id_: brief(thread.name, 24) for id_, thread in reader.threads.items()}, language,
+        {id_: row["local"] for id_, row in reader.sockets.items() if row["local"]})
 
 
 def _name(row: Any, client: str | None, several: bool, language: Language) -> str:

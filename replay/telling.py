@@ -165,6 +165,8 @@ def _tell_other(call: Span, called: str, cast: Cast) -> str:
     if operation == "listen":
         return language.say("{call}: from now on the kernel takes up connections, and up to {n} wait here for accept", call=called,
                             n=call.asked)
+    if operation == "bind" and (call.peer or "").endswith(":0") and cast.local.get(call.socket_id or 0):
+        return language.say("{call} asked for any free port and got {address}", call=called, address=brief(cast.local[call.socket_id or 0]))
     if operation == "bind":
         return language.say("{call} gave it its address {address}", call=called, address=brief(call.peer or "?"))
     if operation == "close":

@@ -93,7 +93,7 @@ def test_the_language_is_that_of_the_locale() -> None:
     assert usual_language({}) == "en"
 
 
-CAST = Cast({7: "client ada"}, {7: "fd 7 ada"}, (), {}, language("en"))
+CAST = Cast({7: "client ada"}, {7: "fd 7 ada"}, (), {}, language("en"), {7: "127.0.0.1:41234"})
 
 
 def _call(operation: str, outcome: str | None, layer: str = "socket", **columns: object) -> Span:
@@ -116,6 +116,8 @@ def _call(operation: str, outcome: str | None, layer: str = "socket", **columns:
     (_call("select", "timeout", "wait", timeout_ns=0), "select on client ada looked and did not wait: nothing is ready"),
     (_call("listen", "ok", asked=None),
      "listen on client ada: from now on the kernel takes up connections, and they wait here for accept"),
+    (_call("bind", "ok", peer="127.0.0.1:8000"), "bind on client ada gave it its address 127.0.0.1:8000"),
+    (_call("bind", "ok", peer="127.0.0.1:0"), "bind on client ada asked for any free port and got 127.0.0.1:41234"),
     (_call("recv", "error", errno=9), "recv on client ada failed after 20.0 µs: EBADF"),
     (_call("recv", None, kind="blocked", ended_ns=MS),
      "recv on client ada never returned: it was still waiting 1.00 ms later, when the run ended"),
