@@ -37,8 +37,12 @@ class Language:
 
     def count(self, one: str, many: str, n: int, **values: object) -> str:
         """Return a message about `n` things; {n} is the number with thousands set apart."""
-        chosen = self.messages.get(one) or (one if n == 1 else many)
-        return chosen.format(n=f"{n:,}", **values)
+        return self.forms(one, many)[n != 1].format(n=f"{n:,}", **values)
+
+    def forms(self, one: str, many: str) -> tuple[str, str]:
+        """Return a message about one thing and about several, {places} as they are: a catalogue has one form for both."""
+        found = self.messages.get(one)
+        return (found, found) if found else (one, many)
 
 
 _SPOKEN: ContextVar[Language] = ContextVar("sockreel_spoken", default=Language(ENGLISH))  # noqa: B039 - frozen

@@ -11,7 +11,7 @@ from dataclasses import astuple, replace
 from typing import Any
 
 from ..cast import Cast, load_cast
-from ..language import LANGUAGES, language
+from ..language import LANGUAGES, Language, language
 from ..player.state import Play, QueueLevels
 from ..player.timeline import EVER, Playhead
 from ..reading import Reader, damaged
@@ -29,8 +29,7 @@ SAID = (
     message("Nothing has been called yet."), message("{call} begins"), message("{call} has begun and has not come back: {time} so far"),
     message("{calls}: again and again, each time at once and for nothing, {time} so far, a look every {each}"),
     message(", "), message("{names}, …"),
-    message("{one}; {more}"), message("{n} more like it follows in {time}, for nothing"),
-    "{n} more like it follow in {time}, all of them for nothing",  # the plural of English: a catalogue has it beside the singular
+    message("{one}; {more}"),
     message("{calls}: again and again from here on, each time at once and for nothing"), message("has nothing, each time"),
     message("again and again for {time}"), message("a look every {time}"),
     message("{sentence} ({n} of {all} in a row)"), message("{operation} on {where}"), message("{operation} (by the ring)"),
@@ -45,6 +44,8 @@ SAID = (
     message("(by {source})"), message("packets"), message("its sender"), message("the client"), message("the kernel does it by itself"),
 )
 """Messages that the page fills in by itself, as it goes."""
+COUNTED = (("{n} more like it follows in {time}, for nothing", "{n} more like it follow in {time}, all of them for nothing"),)
+"""Messages about a number of things, as `Language.count` has them."""
 
 
 def pack_film(shown: Shown, *, payload: bool, before: Before | None = None) -> bytes:
@@ -83,7 +84,7 @@ def film(shown: Shown, *, payload: bool, most: int = STEPS_TOLD, before: Before 
     return {
         "queues": [[id_, len(levels[0]), levels[2]] for id_, levels in queues.items()],
         "from": start.at_ns, "to": shown.window.end_ns, "end": play.line.end_ns, "languages": list(LANGUAGES),
-        "said": {code: {text: language(code).say(text, **_places(text)) for text in SAID} for code in LANGUAGES},
+        "said": {code: _said(language(code)) for code in LANGUAGES},
         "names": [[id_, *(name for cast in casts for name in (cast.sockets[id_], cast.short[id_]))] for id_ in reader.sockets],
         "told": told, "alone": _alone(play, casts), "base": _base(play, start) if before is None else before.told(),
         "total": len(play.line) if before is None else before.of, "run": [0, play.line.end_ns] if before else None,
@@ -151,6 +152,12 @@ def _base(play: Play, start: Playhead) -> dict[str, Any]:
     sockets = {one.id: (one.calls, one.fruitless, one.received_bytes, one.sent_bytes) for one in state.sockets if one.calls}
     whole = state.calls, state.fruitless, state.received_bytes, state.sent_bytes
     return Before(start.position, len(play.line), whole, sockets).told()
+
+
+def _said(spoken: Language) -> dict[str, str]:
+    """Return every message that the page fills in, in a language, by its English."""
+    counted = {text: form for pair in COUNTED for text, form in zip(pair, spoken.forms(*pair), strict=True)}
+    return {text: spoken.say(text, **_places(text)) for text in SAID} | counted
 
 
 def _places(text: str) -> dict[str, str]:

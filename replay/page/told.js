@@ -87,8 +87,7 @@ const Told = (() => {
   function more(film, call) {
     const forms = ["{n} more like it follows in {time}, for nothing", "{n} more like it follow in {time}, all of them for nothing"];
     const n = call.counted - 1;
-    // As in a catalogue, other languages are found by the English of one.
-    return say(film, forms[Number(n > 1 && Words.language === "en")], {n: Format.count(n), time: duration(call.ended - call.started)});
+    return say(film, forms[Number(n > 1)], {n: Format.count(n), time: duration(call.ended - call.started)});
   }
 
   /** Return the mean time between calls that were only counted, ns. */
