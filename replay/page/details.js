@@ -22,8 +22,10 @@ const Details = (() => {
   function show() {
     const panel = document.getElementById("details");
     const call = State.selected;
-    const key = call && `${call.run.index}.${call.id}.${Words.language}.${asHex}.${call.run.version ?? 0}`;
-    if (key === shown) return;
+    const known = call && `${call.run.index}.${call.id}.${Words.language}.${asHex}.`;
+    const key = call && `${known}${call.run.version ?? 0}`;
+    // What is known of a call beside its own numbers is gone with the calls around it: it stays as it was told.
+    if (key === shown || (call && call.index < 0 && shown?.startsWith(known))) return;
     shown = key;
     panel.replaceChildren();
     document.getElementById("main").classList.toggle("with-details", Boolean(call));
@@ -77,10 +79,9 @@ const Details = (() => {
   /** Return a button that leads to another call. */
   function button(run, id, more = "") {
     const index = run.find(id);
-    if (index < 0) return make("span", {}, `#${id}${more}`);
-    const other = run.call(index);
-    return make("button", {type: "button", class: "link", onclick: () => State.select(run, run.find(id), true)},
-      visibleText(`${other.operation} #${id}${more}`));
+    if (index < 0 && !State.doc.served) return make("span", {}, `#${id}${more}`);
+    const go = () => Remote.ensure(run, id).then((found) => { if (found >= 0) State.select(run, found, true); }).catch(Main.fail);
+    return make("button", {type: "button", class: "link", onclick: go}, visibleText(`${index < 0 ? "" : `${run.call(index).operation} `}#${id}${more}`));
   }
 
   function buttons(run, links) {
@@ -142,7 +143,7 @@ const Details = (() => {
   }
 
   function payload(call) {
-    const found = call.run.payload(call.id);
+    const found = call.run.payload(call.id) ?? call.bytes;
     if (!found) return make("p", {class: "soft"}, call.kind === 2 ? Words.say("no_payload") : "");
     const head = make("h4", {}, `${Words.say("payload")} · ${Words.say("payload_words", Format.count(found.bytes.length), Format.count(found.size))}`);
     const tabs = make("div", {class: "tabs"}, ...[["as_text", false], ["as_hex", true]].map(([word, hex]) =>

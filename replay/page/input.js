@@ -192,6 +192,7 @@ const Input = (() => {
   function next(by, fruitful) {
     const call = State.selected;
     if (!call) return first();
+    if (call.index < 0) return Remote.ensure(call.run, call.id).then((index) => { if (index >= 0) State.select(call.run, index, true); }).catch(Main.fail);
     const one = State.lane?.run === call.run ? call.run.lanes.get(State.lane.key) : null;
     const within = one && (one.id === (one.kind === "thread" ? call.thread : call.socket)) ? one : call.run.lanes.get(`thread${call.thread}`);
     let n = within.position(call.started);

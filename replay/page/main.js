@@ -33,7 +33,9 @@ const Main = (() => {
     buttons();
     for (const run of State.runs) {
       const query = `run=${run.index}&from=${run.from}&to=${run.to}&columns=${Math.min(8000, Stage.columns())}`;
-      run.load(served ? await Remote.get(`window?${query}`) : await take(packs.shift()));
+      const pack = served ? await Remote.get(`window?${query}`) : await take(packs.shift());
+      if (served && !run.known.running) Remote.keep(run, pack);
+      run.load(pack);
     }
     State.listen(frame);
     Player.start();
@@ -84,6 +86,8 @@ const Main = (() => {
         const index = Number.isInteger(id) ? await Remote.ensure(run, id) : -1;
         if (index < 0) continue;
         State.select(run, index, !found.t);
+        // To find it, a served page may have gone where it is.
+        if (Number.isFinite(from) && width > 0) State.show(from, from + width);
         break;
       }
     }

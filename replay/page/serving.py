@@ -30,7 +30,7 @@ from .search import find_calls, pack_call
 from .stretches import Stretches
 
 MOST_COLUMNS = 20_000
-_REMEMBERED = 64  # answers
+_REMEMBERED, _REMEMBERED_BYTES = 64, 64 << 20  # answers
 _QUIET_S = 60  # a browser that opens a connection and says nothing does not keep a thread for ever
 
 Ask = dict[str, str]
@@ -91,7 +91,7 @@ class PageServer(ThreadingHTTPServer):
         key = path, *sorted(asked.items()), *((run.id, run.started_at, run.duration_ns) for run in runs)
         found = self.known.pop(key, None) or self._pack(path, asked, trace, runs)
         self.known[key] = found
-        if len(self.known) > _REMEMBERED:
+        while len(self.known) > _REMEMBERED or (len(self.known) > 1 and sum(map(len, self.known.values())) > _REMEMBERED_BYTES):
             del self.known[next(iter(self.known))]
         return found
 

@@ -166,6 +166,44 @@ def test_of_many_calls_the_page_asks_for_what_is_in_view(
     assert browser.run("[State.selected.run.name, State.selected.operation, State.selected.id]") == ["nonblocking", "recv", moved]
 
 
+@needs_chromium
+def test_a_chosen_call_stays_chosen_seen_from_afar_and_what_was_seen_is_not_asked_for_again(
+    server: PageServer, browser: Browser, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sockreel.replay.page.serving.CALLS_AT_ONCE", 500)
+    browser.open(server.address)
+    near = "1.4e9 - State.offset(State.runs[1]), 1.402e9 - State.offset(State.runs[1])"
+    browser.run(f"State.show({near}); 1")
+    browser.until("State.runs[1].complete && State.runs[1].head.from > 1e9")
+    browser.run("State.select(State.runs[1], State.runs[1].kinds.findIndex((kind) => kind === 2)); 1")
+    browser.until("!document.getElementById('aside').hidden")
+    chosen = browser.run("[State.selected.id, document.getElementById('details').textContent]")
+    browser.requested.clear()
+    browser.run("State.fit(); 1")
+    browser.until("State.runs[1].complete === false && Remote.suffices(State.runs[1])")
+    assert browser.run("[State.selected.id, document.getElementById('details').textContent]") == chosen
+    assert browser.run("[State.from, State.to]") == browser.run("[State.first, State.last]")
+    assert browser.run("State.selected.index") == -1
+    browser.run(f"State.show({near}); 1")
+    browser.until("State.runs[1].complete && State.selected.index >= 0")
+    assert browser.run("[State.selected.id, document.getElementById('details').textContent]") == chosen
+    assert browser.requested == []
+    assert browser.said == []
+
+
+@needs_chromium
+def test_of_windows_that_were_seen_only_so_many_are_kept(server: PageServer, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sockreel.replay.page.serving.CALLS_AT_ONCE", 500)
+    browser.open(server.address)
+    browser.run("""(async () => {
+      const run = State.runs[1];
+      for (let n = 0; n < 40; n++) Remote.keep(run, await Remote.get(`window?run=1&from=${n * 1000}&to=${n * 1000 + 500}&columns=10`));
+    })()""")
+    kept = browser.run("Remote.kept().map((head) => head.from)")
+    assert 2 <= len(kept) < 30
+    assert kept[-1] == 39_000
+
+
 @pytest.mark.slow
 @needs_chromium
 def test_a_run_that_is_still_recorded_grows_on_the_page(browser: Browser, tmp_path: Path) -> None:
