@@ -1116,9 +1116,19 @@ finish_badly(Method *self, Call *call, PyObject *result, int64_t ended_ns)
     return result;
 }
 
+/* Whether a socket has been closed already, and has no descriptor left: closing it again does nothing, and is no call. */
+static int
+is_gone(Core *core, PyObject *sock)
+{
+    Entry *entry = map_get(&core->entries, sock, 0);
+    return entry && !entry->open && fd_of(core, sock) < 0;
+}
+
 static PyObject *
 recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyObject *names)
 {
+    if (self->finish_kind == FINISH_CLOSED && is_gone(self->core, sock))
+        return PyObject_Vectorcall(self->original, args, nargsf, names);
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
     Call call = {0};
     if (begin(self, &call, sock, args + 1, count - 1, names) < 0)

@@ -16,6 +16,7 @@ _OK = layout.OUTCOMES["ok"]
 _IN_PROGRESS = layout.OUTCOMES["in_progress"]
 _EOF = layout.OUTCOMES["eof"]
 _RAW = _socket.socket
+_fileno = _RAW.fileno
 _NONE = (_NOTHING, 0, None)
 
 
@@ -273,7 +274,8 @@ def recording(name, original, is_function, recorder):
             return dress(_calling(_native_method(recorder, original, code, ask, finish, _RAW)), original)
         return _native_method(recorder, original, code, ask, finish)
     if is_function:
-        return dress(hook(original, code, ask, finish, before), original)
+        hooked = hook(original, code, ask, finish, before)
+        return dress(_unless_gone(hooked, original) if finish is _closed else hooked, original)
     made = original if arrivals is None else arrivals.receiving(name, original)
     hooked = hook(made, code, ask, finish, before, arrivals.ready_ns if arrivals is not None and name.startswith("recv") else None)
     hooked.__name__ = name
@@ -291,10 +293,22 @@ def recording_close(original, recorder):
     operation, ask, finish, before = METHODS["_real_close"]
     if recorder.core is not None:
         return _native_method(recorder, original, layout.OPERATIONS[operation], ask, finish)
-    hooked = hook(original, layout.OPERATIONS[operation], ask, finish, before)
+    hooked = _unless_gone(hook(original, layout.OPERATIONS[operation], ask, finish, before), original)
     hooked.__name__ = "close"
     hooked.__wrapped__ = original
     return Method(hooked, original)
+
+
+def _unless_gone(recorded, original):
+    """Return a function that closes: to close again what has no descriptor left does nothing, and is no call."""
+
+    def hooked(sock, *args, **kw):
+        entry = core.recorder.sockets.entries.get(id(sock))
+        if entry is not None and not entry.open and _fileno(sock) < 0:
+            return original(sock, *args, **kw)
+        return recorded(sock, *args, **kw)
+
+    return hooked
 
 
 def _calling(native):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from .recording import Recorded, Recorder
 
 Row = dict[str, Any]
@@ -60,7 +62,32 @@ def test_how_a_socket_went_is_told(record: Recorder) -> None:
     """))  # fmt: skip
     assert [row["closed_by"] for row in sockets(done)] == ["close", "collected", "detach", "exit", "close"]
     assert all(row["closed_ns"] <= done.run["duration_ns"] for row in sockets(done))
-    assert len(done.calls(operation="close")) == 4  # one of them by os.close, of what was detached
+    assert len(done.calls(operation="close")) == 3  # one of them by os.close, of what was detached; none for what was closed before
+
+
+@pytest.mark.parametrize("core", ["c", "python"])
+def test_to_close_again_what_is_closed_is_no_call(record: Recorder, core: str) -> None:
+    program = record.script("""
+        import errno, os, socket
+        one, other = socket.socketpair()
+        for _ in range(3):
+            one.close()
+        with other:
+            other.close()
+        behind, kept = socket.socketpair()
+        os.close(behind.fileno())
+        try:
+            behind.close()  # it has its number still, so the kernel is asked, and says no
+        except OSError as error:
+            print(errno.errorcode[error.errno])
+        kept.detach()
+        kept.close()
+    """)
+    done = record(program, options=["--core", core])
+    assert done.out == "EBADF\n"
+    assert [(row["operation"], row["outcome"]) for row in done.calls()] == [
+        ("close", "ok"), ("close", "ok"), ("close", "ok"), ("close", "error"), ("detach", "ok"),
+    ]  # fmt: skip
 
 
 def test_a_descriptor_closed_behind_pythons_back_and_used_again_is_replaced(record: Recorder) -> None:

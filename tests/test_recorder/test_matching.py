@@ -97,6 +97,7 @@ EXPLAINED = {
     ),
     "a name that was not found": ([call("connect", outcome="error", errno=-2), call("close")], [made("close")], ["no system call"]),
     "a call on a closed socket": ([call("recv", outcome="error", errno=errno.EBADF)], [made("recvfrom", -1, -1, errno.EBADF)], []),
+    "a receive of no bytes": ([call("recv", asked=0, result=0), call("recv", result=5)], [GOT], ["no system call"]),
     "a detach": ([call("detach"), call("close", -1)], [], ["no system call"] * 2),
     "a poll object's interest": ([call("register", -1), call("poll", -1, result=1)], [wait()], ["no system call"]),
     "an epoll": (
