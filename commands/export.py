@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ._formats import FORMATS, Format, Writer, format_of
-from ._options import MOMENT, LookCommand, opened_run, shown
+from ._options import MOMENT, LookCommand, lang_option, opened_run, shown
 
 if TYPE_CHECKING:
     from ..traces.excerpt import Excerpt
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--no-payload", is_flag=True, help="Leave out the bytes that calls moved.")
 @click.option("--width", type=click.IntRange(60, 300), metavar="N", help="Columns of the terminal: asciicast.  [default: 100]")
 @click.option("--height", type=click.IntRange(20, 100), metavar="N", help="Rows of the terminal: asciicast.  [default: 30]")
+@lang_option
 @click.option("--list", "list_formats", is_flag=True, help="Name the formats, and what they are for.")
 def command(
     references: Sequence[str], name: str | None, output: str | None, force: bool, from_ns: int | None, to_ns: int | None,
@@ -45,6 +46,7 @@ def command(
       sockreel export lecture.db -o calls.jsonl --from 1.2s --to 1.3s
       sockreel export lecture.db --format csv -o - --no-payload
       sockreel export lecture.db#blocking -o blocking.cast --width 120
+      sockreel export lecture.db -o lecture.svg --lang zh
     """
     if list_formats:
         _print_formats()

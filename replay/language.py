@@ -67,6 +67,11 @@ def message(text: str) -> str:
     return text
 
 
+def spoken_code() -> str:
+    """Return the code of the language that is spoken now."""
+    return _SPOKEN.get().code
+
+
 def say(message: str, **values: object) -> str:
     """Return a message in the language that is spoken now, its {places} filled."""
     return _SPOKEN.get().say(message, **values)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from .axis import Axis, axis_lines, counts_from_start, step_of
+from .blindness import spot_words
 from .lanes import Paint, legend, paint_client, paint_lane, paint_queue, pause_words, pieces, share_words
 from .language import say
 from .listing import Entry, Listing
@@ -104,7 +105,7 @@ def header(page: Page, story: Story, source: str | None) -> None:
     if story.model is not None and story.model.model != "unknown":
         page.wrapped(say("Model: {model}", model=model_words(story.model)), indent=2)
     for spot in facts.blind_spots:
-        page.wrapped(say("Not seen: {spot}", spot=visible(spot)), indent=2, state="fruitless")
+        page.wrapped(say("Not seen: {spot}", spot=visible(spot_words(spot))), indent=2, state="fruitless")
     if (story.window.start_ns, story.window.end_ns) != (0, story.end_ns):
         step_ns = max(1, story.window.length_ns // 1_000)
         page.wrapped(say("From {start} to {end}: {time}", start=moment(story.window.start_ns, step_ns),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from .blindness import spot_words
 from .compare import MANY, Comparison, Figure, Latency
 from .lanes import legend
 from .language import say
@@ -51,7 +52,7 @@ def render_compare(comparison: Comparison, look: Look) -> str:
         page.wrapped(f"{'*' if look.ascii else '•'} {visible(sentence)}", indent=2)
     for story, title in zip(comparison.stories, comparison.titles, strict=True):
         for spot in story.facts.blind_spots:
-            page.wrapped(say("Not seen in {run}: {spot}", run=brief(title), spot=visible(spot)), indent=2, state="fruitless")
+            page.wrapped(say("Not seen in {run}: {spot}", run=brief(title), spot=visible(spot_words(spot))), indent=2, state="fruitless")
     return page.text()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from .blindness import spot_words
 from .diagnosis import RULES, Diagnosis, Finding
 from .diagnosis.rules import looks_for
 from .language import count, say
@@ -55,7 +56,7 @@ def render_diagnosis(found: Diagnosis, name: str, look: Look, source: str | None
 
 def _unseen(page: Page, found: Diagnosis) -> None:
     for spot in found.unseen:
-        page.wrapped(say("Not seen: {spot}", spot=visible(spot)), indent=2, state="fruitless")
+        page.wrapped(say("Not seen: {spot}", spot=visible(spot_words(spot))), indent=2, state="fruitless")
 
 
 def _finding(page: Page, finding: Finding) -> None:

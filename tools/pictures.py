@@ -36,7 +36,8 @@ TIMELINES = {
 
 def commands() -> dict[str, list[str]]:
     """Return every picture, named without its ending, with the arguments of sockreel that draw it on stdout."""
-    found = {name: ["export", *(f"sample:{sample}" for sample in samples), "--format", "svg", "--no-payload", "-o", "-"]
+    found = {name: ["export", *(f"sample:{sample}" for sample in samples), "--format", "svg", "--no-payload", "--lang", "en",
+                    "-o", "-"]
              for name, samples in TIMELINES.items()}
     for ending, language in (("", "en"), ("-zh", "zh")):
         for name, sample in FIGURES.items():

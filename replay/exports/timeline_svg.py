@@ -8,6 +8,7 @@ tick above. Colours are Okabe and Ito's, told apart by pattern as well; text use
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
@@ -15,11 +16,14 @@ from rich.cells import cell_len
 
 from ...traces.excerpt import Excerpt
 from ..axis import Axis, axis_ticks
+from ..blindness import spot_words
 from ..density import shares
 from ..lanes import pause_words, queue_tops, share_words
+from ..language import say
 from ..story import load_story
+from ..telling import message
 from ..values import FAILED, KINDS, Exchange, Lane, Story, Window
-from ..words import brief, counted, duration, model_words, size, visible
+from ..words import brief, counted, duration, enumerated, model_words, size, visible
 
 NAMES, PLOT, WORDS, MARGIN = 190, 960, 120, 16
 ROW, BAR, GAP = 24, 15, 14
@@ -47,10 +51,10 @@ _PATTERNS = (
     '<circle cx="3" cy="3" r="1.4" fill="#cc79a7"/></pattern>'
 )
 _MEANING = (
-    ("blocked", "blocked in a call"), ("fruitless", "fruitless calls"), ("moved", "moving data"), ("other", "other calls"),
-    ("waits", "client waits for its answer"),
+    ("blocked", message("blocked in a call")), ("fruitless", message("fruitless calls")), ("moved", message("moving data")),
+    ("other", message("other calls")), ("waits", message("client waits for its answer")),
 )
-_QUEUED = "queue", "most bytes in the kernel's buffer"
+_QUEUED = "queue", message("most bytes in the kernel's buffer")
 
 
 def write_svg(excerpts: Sequence[Excerpt], out: BinaryIO) -> None:
@@ -84,7 +88,7 @@ def draw_timeline(stories: Sequence[Story]) -> str:
         top = drawn.bottom + GAP
     parts += _legend(top, any(story.queues for story in stories))
     height = top + LEGEND
-    label = escape(" and ".join(brief(story.facts.name) for story in stories))
+    label = escape(reduce(lambda runs, run: say("{runs} and {run}", runs=runs, run=run), (brief(story.facts.name) for story in stories)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" role="img">'
         f"<title>{label}</title><style>{escape(_STYLE)}</style><defs>{_PATTERNS}</defs>"
@@ -107,13 +111,14 @@ class _Drawing:
     def parts(self) -> Iterator[str]:
         story = self.story
         yield self._words(brief(story.facts.name, 60), "title")
-        told = [counted(story.facts.calls, "call"), f"{story.facts.fruitless:,} fruitless" if story.facts.fruitless else "",
-                f"CPU {duration(story.cpu.ns)}" if story.cpu else "", f"{story.facts.lost:,} LOST" if story.facts.lost else ""]
-        yield self._words(", ".join(part for part in told if part), "quiet")
+        told = [counted(story.facts.calls, "call"), say("{n} fruitless", n=f"{story.facts.fruitless:,}") if story.facts.fruitless else "",
+                say("CPU {time}", time=duration(story.cpu.ns)) if story.cpu else "",
+                say("{n} LOST", n=f"{story.facts.lost:,}") if story.facts.lost else ""]
+        yield self._words(enumerated(told), "quiet")
         if story.model is not None and story.model.model != "unknown":
-            yield self._words(f"Model: {model_words(story.model)}", "quiet")
+            yield self._words(say("Model: {model}", model=model_words(story.model)), "quiet")
         for spot in story.facts.blind_spots[:_SPOTS]:
-            yield self._words(f"Not seen: {brief(spot, 150)}", "quiet")
+            yield self._words(say("Not seen: {spot}", spot=brief(spot_words(spot), 150)), "quiet")
         yield from self._ruler()
         for lane in (*story.threads, *story.sockets):
             yield from self._lane(lane)
@@ -166,7 +171,8 @@ class _Drawing:
         for span in lane.spans[:200]:
             if span.ended_ns > window.start_ns and span.started_ns < window.end_ns:
                 x, wide = self._x(max(span.started_ns, window.start_ns)), span.duration_ns * PLOT / window.length_ns
-                told = f"{span.operation}: {'never returned' if span.unfinished else duration(span.duration_ns)}"
+                took = say("never returned") if span.unfinished else duration(span.duration_ns)
+                told = f"{span.operation}: {took}"
                 place = f" ({brief(span.site.short)})" if span.site else ""
                 yield (f'<rect x="{x}" y="{y}" width="{max(1.0, wide):.1f}" height="{BAR}" fill-opacity="0">'
                        f"<title>{escape(visible(told + place))}</title></rect>")
@@ -181,13 +187,14 @@ class _Drawing:
             if mark.outcome in FAILED and mark.outcome != "interrupted":
                 yield f'<path class="fails" d="M{x - 4} {middle - 4}l8 8m0 -8l-8 8"><title>{escape(mark.outcome)}</title></path>'
             elif mark.outcome == "eof" and lane.kind == "socket":
-                yield f'<circle class="ends" cx="{x}" cy="{middle}" r="4"><title>end of stream</title></circle>'
+                ends = escape(say("end of stream"))
+                yield f'<circle class="ends" cx="{x}" cy="{middle}" r="4"><title>{ends}</title></circle>'
 
     def _buffer(self, lane: Lane) -> Iterator[str]:
         """Draw what lay in a socket's receive buffer: in each column the most of it, on a scale of its own."""
         told = self.story.queues[lane.id]
         most = max(level.queued_bytes for level in told)
-        yield self._name(f"in the kernel: {lane.name}", f"max {size(most)}")
+        yield self._name(say("in the kernel: {name}", name=lane.name), say("max {size}", size=size(most)))
         left, floor = MARGIN + NAMES, self.bottom + 3 + BAR
         tops = queue_tops(told, self.axis, lane.closed_ns if lane.closed_ns is not None else self.story.end_ns)
         path, start = [], 0
@@ -220,9 +227,10 @@ class _Drawing:
                 continue
             x = self._x(max(exchange.sent_ns, window.start_ns))
             wide = max(1.5, self._x(min(end_ns, window.end_ns)) - x)
-            told = "no answer" if exchange.latency_ns is None else duration(exchange.latency_ns)
+            told = say("request {n}: no answer", n=exchange.n) if exchange.latency_ns is None else say(
+                "request {n}: {time}", n=exchange.n, time=duration(exchange.latency_ns))
             yield (f'<rect class="waits" x="{x}" y="{y}" width="{wide:.1f}" height="{BAR}">'
-                   f"<title>request {exchange.n}: {told}</title></rect>"
+                   f"<title>{escape(told)}</title></rect>"
                    f'<path class="tick" d="M{x + wide - 1:.1f} {y}h2v{BAR}h-2z"/>')
         self.bottom += ROW
 
@@ -254,5 +262,6 @@ def _stacks(columns: Sequence[Sequence[float]], left: int, y: int) -> Iterator[t
 def _legend(top: int, queues: bool) -> Iterator[str]:
     x = MARGIN
     for kind, meaning in (*_MEANING, *([_QUEUED] if queues else [])):
-        yield f'<rect class="{kind}" x="{x}" y="{top}" width="22" height="{BAR}"/><text x="{x + 28}" y="{top + 12}">{meaning}</text>'
-        x += 28 + int(len(meaning) * _ROMAN) + 26
+        told = say(meaning)
+        yield f'<rect class="{kind}" x="{x}" y="{top}" width="22" height="{BAR}"/><text x="{x + 28}" y="{top + 12}">{escape(told)}</text>'
+        x += 28 + int(cell_len(told) * _ROMAN) + 26

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from ...traces import Run, Trace
+from ..blindness import spot_words
 from ..compare import Comparison, compare_stories
 from ..language import LANGUAGES, speaking
 from ..phases import Phases
@@ -122,7 +124,8 @@ def _run(shown: Shown, story: Story, offset_ns: int) -> dict[str, Any]:
                 "started": started_words(facts.started_at), "ended": _in_each_language(lambda: ending(facts)),
                 "duration_ns": facts.duration_ns, "calls": facts.calls,
                 "lost": facts.lost, "model": story.model.name if story.model else None, "fruitless": facts.fruitless,
-                "kind_calls": list(facts.kind_calls), "kind_ns": list(facts.kind_ns), "blind_spots": list(facts.blind_spots),
+                "kind_calls": list(facts.kind_calls), "kind_ns": list(facts.kind_ns),
+                "blind_spots": [_in_each_language(partial(spot_words, spot)) for spot in facts.blind_spots],
                 "cpu_ns": story.cpu.ns if story.cpu else None},
             "threads": [{"id": thread.id, "name": thread.name} for thread in reader.threads.values()],
             "sockets": [_socket(row, story.names.get(id_, str(id_))) for id_, row in reader.sockets.items()],

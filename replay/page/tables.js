@@ -67,7 +67,7 @@ const Tables = (() => {
     for (const {name, known} of State.runs) {
       if (!known.facts.blind_spots.length) continue;
       holder.append(make("h3", {}, `${Words.say("blind")} · ${visibleText(name)}`),
-        make("ul", {lang: "en"}, ...known.facts.blind_spots.map((text) => make("li", {}, visibleText(text)))));
+        make("ul", {}, ...known.facts.blind_spots.map((said) => make("li", {}, visibleText(Words.own(said))))));
     }
     if (State.runs.length > 1) compared(holder, State.doc.comparison);
   }
