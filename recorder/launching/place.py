@@ -24,7 +24,7 @@ _SHM = Path("/dev/shm")
 _ROOMY_BYTES = 64 << 20  # with less, the log is kept short and steps are small
 _LEAST_BYTES = 512 << 10  # with less, recording ends: what is there can still be finished
 # What agents and recorders leave in a tape folder; nothing else is ever removed.
-_OURS = re.compile(r"\d+-[0-9a-f]+\.(head|[cn]\d{6})(\..+)?|\d+\.(unrecorded|sub)|settings|program\.stderr")
+_OURS = re.compile(r"\d+-[0-9a-f]+\.(head|[cn]\d{6})(\..+)?|\d+\.(unrecorded|sub)(\.part)?|settings|program\.stderr")
 
 
 class RecordError(SockreelError):

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from sockreel.recorder.launching.launch import INJECT
 
 from .recording import SOCKREEL, Recorder, environment, query, until
 
@@ -314,3 +315,33 @@ def test_a_umask_that_forbids_us_our_own_files_does_not_keep_us_from_them(record
     assert done.out == f"{oct(ours)}\nb'from the child'\n"
     assert [row["payload"] for row in done.calls(operation="send")] == [b"from the child"]
     assert done.path.stat().st_mode & 0o777 == 0o600
+
+
+TOO_OLD = """
+import os, runpy, sys
+folder, script = sys.argv[1:]
+write = os.write
+def looking(descriptor, data):
+    print(sorted(os.listdir(folder)))
+    return write(descriptor, data)
+os.write = looking
+sys.version_info = (2, 7, 18)
+os.environ["SOCKREEL_AGENT"] = folder
+for _ in range(2):
+    try:
+        runpy.run_path(script)
+    except ImportError:
+        pass  # a host without a sitecustomize of its own
+    print(sorted(os.listdir(folder)))
+    os.environ["SOCKREEL_AGENT"] = folder
+print(os.getpid())
+"""
+
+
+def test_why_a_process_is_not_recorded_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    script = INJECT / "sitecustomize.py"
+    done = subprocess.run([sys.executable, "-S", "-c", TOO_OLD, tmp_path, script], capture_output=True, text=True, check=True)
+    *seen, pid = done.stdout.splitlines()
+    name = f"{pid}.unrecorded"
+    assert seen == [repr([f"{name}.part"]), repr([name]), repr([name])]
+    assert "is Python 2.7" in (tmp_path / name).read_text()

@@ -74,9 +74,12 @@ def _say(folder, reason, ending="unrecorded"):
     """Leave a word for the recorder: this process runs unrecorded, and why; or what of it does (ending `sub`)."""
     try:
         path = os.path.join(folder, "%d.%s" % (os.getpid(), ending))
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        if os.path.exists(path):
+            return
+        descriptor = os.open(path + ".part", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         os.write(descriptor, reason.encode("utf-8", "replace"))
         os.close(descriptor)
+        os.rename(path + ".part", path)  # the recorder looks all the time: it is to find all of it
     except Exception:
         pass
 
