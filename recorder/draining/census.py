@@ -131,6 +131,9 @@ class Census:
     def leave(self, process: Process) -> None:
         """Take in that a process has ended, and all of its tape was read."""
         process.lost, process.faults = process.reader.lost()
+        process.torn = process.reader.is_torn()
+        if process.torn:
+            self._spots.add(f"files of the tape of process {process.pid} were removed while it ran: calls may be missing")
         if process.pidfd is not None:
             os.close(process.pidfd)
             process.pidfd = None

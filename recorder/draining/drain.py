@@ -175,6 +175,8 @@ class Drain:
             one = self.notes.unreadable == 1
             told = "a note of the agent was" if one else f"{self.notes.unreadable:,} notes of the agent were"
             self.spots.add(f"{told} spoilt: sockets, places or links of some calls are missing")
+        if any(process.torn for process in self.census.ended):
+            self.writer.drop_orphans()
         if self.moved.sentence() and not self.calls_lost:
             self.spots.add(self.moved.sentence())
         self._commit()

@@ -37,6 +37,7 @@ class Process:
     calls: int = 0
     lost: int = 0  # once it has ended
     faults: int = 0
+    torn: bool = False  # files of its tape were gone before they were read
     ended_ns: int | None = None
     found_dead_ns: int | None = None  # its last sign of life, where nobody saw its end
     folding: Folding | None = None

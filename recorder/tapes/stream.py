@@ -60,6 +60,7 @@ class Stream:
         self.stride = _STATE_STRIDE if kind == "c" else _CELL_STRIDE
         self.item_bytes = self.stride * 4
         self.position = 0
+        self.gone = 0  # items in segments that somebody removed before they were read
         self.segments: dict[int, _Segment] = {}
         self.cleared = False  # whether the state of a call that is being closed is cleared for a moment
 
@@ -119,6 +120,7 @@ class Stream:
                 if number not in failed and not (ended and self._later_exists(number)):
                     return
                 stop += full - index  # nothing to take there
+                self.gone += full - index if number not in failed else 0
                 self.position = (number + 1) << self.bits
                 continue
             states = self.states(segment, index, min(index + _CHUNK, full))

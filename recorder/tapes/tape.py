@@ -66,12 +66,16 @@ class TapeReader:
         self._parts: dict[int, dict[int, tuple[int, bytes]]] = {}  # serial -> part -> number of its cell, data
 
     def lost(self) -> tuple[int, int]:
-        """Return (calls that found no place, errors that the agent swallowed)."""
+        """Return (calls that found no place, or whose place is gone, errors that the agent swallowed)."""
         with contextlib.suppress(OSError), self.path.open("rb") as file:
             content = file.read(layout.HEAD.size)
             unpacked = layout.HEAD.unpack(content)
-            return unpacked[8], unpacked[9]
-        return 0, 0
+            return unpacked[8] + self.calls.gone, unpacked[9]
+        return self.calls.gone, 0
+
+    def is_torn(self) -> bool:
+        """Say whether files of it are gone that nobody has read: somebody cleared the folder. Call it before `close`."""
+        return bool(self.calls.gone or self.notes.gone) or (self.path.parent in self.calls.folders and not self.path.exists())
 
     def _failed(self, stream: str) -> frozenset[int]:
         with contextlib.suppress(OSError), self.path.open("rb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -10,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from sockreel.recorder.agent import layout
 
 from .losing import CORES, COUNTING, SHAPES, Counters, has_c_core, small_disk
-from .recording import Recorder, Running, until
+from .recording import Recorder, Running, flaws, until
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -173,3 +175,39 @@ def test_the_program_outlives_a_recorder_that_is_killed(record: Recorder) -> Non
             shutil.rmtree(folder)
 
 
+
+
+def test_calls_on_a_tape_that_somebody_removed_are_counted_and_what_comes_later_is_recorded(record: Recorder) -> None:
+    """As systemd-logind does with RemoveIPC=yes when a user logs out."""
+    program = record.script("""
+        import socket, sys
+        a, b = socket.socketpair()
+        for line in sys.stdin:
+            for _ in range(int(line) // 2):
+                a.send(b"x")
+                b.recv(1)
+            print("made", flush=True)
+    """)  # fmt: skip
+    each = 6 * layout.SLOTS
+    with record.running(program) as running:
+        running.tell("10\n")
+        assert running.line() == "made"
+        until(lambda: [row["n"] for row in running.rows("SELECT count(*) AS n FROM calls")] == [10], "the first calls")
+        folder = Path(json.loads(running.rows("SELECT settings FROM runs")[0]["settings"])["tapes"][0])
+        os.kill(running.process.pid, signal.SIGSTOP)
+        running.tell(f"{each}\n")
+        assert running.line() == "made"
+        shutil.rmtree(folder)
+        running.tell(f"{each}\n")
+        assert running.line() == "made"
+        os.kill(running.process.pid, signal.SIGCONT)
+        assert running.process.stdin is not None
+        running.process.stdin.close()
+        running.process.stdin = None
+        done = running.ended(whole=False)
+    assert flaws(done.path) == [f"{done.run['calls_lost']:,} calls happened and were not recorded"]
+    assert done.run["calls_recorded"] + done.run["calls_lost"] == 10 + 2 * each
+    assert done.run["calls_recorded"] > each and done.run["calls_lost"] > 4 * layout.SLOTS
+    (spot,) = done.blind_spots
+    assert spot.endswith("were removed while it ran: calls may be missing")
+    assert not list(done.path.parent.glob(".*-tape-*"))
