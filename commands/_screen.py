@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
+FACT = 12
+"""Cells of the names in a list of facts."""
 # JSON escapes C0 by itself, but not DEL, C1, direction marks and what nobody can see.
 _LEFT_RAW = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]")
 
@@ -48,6 +50,13 @@ def line(text: str = "", style: str | None = None) -> None:
     """Print one line of our own making (its parts already `visible`)."""
     shown = text if console().encoding.startswith("utf") else text.replace("µ", "u")
     console().print(shown, style=style)
+
+
+def fact(name: str, text: str = "", style: str | None = None) -> None:
+    """Print a line of a list of facts: a name in a column of twelve cells, and what is said of it; no name: more of the one before."""
+    from rich.cells import cell_len
+
+    line(name + " " * max(1, FACT - cell_len(name)) + text if name else " " * FACT + text, style)
 
 
 def screen_width() -> int | None:

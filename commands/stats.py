@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._options import LookCommand, opened_trace
+from ._options import LookCommand, lang_option, opened_trace
 
 if TYPE_CHECKING:
     from ..replay import CpuSplit, RunModel
@@ -22,6 +23,7 @@ KEYS = ["time", "calls", "min", "median", "p99", "max", "bytes", "operation", "o
 @click.option("--sort", "key", type=click.Choice(KEYS), default="time", show_default=True, help="Column to sort by.")
 @click.option("--by", "by", type=click.Choice(["process"]), help="Keep the processes of the run apart.")
 @click.option("--phases", is_flag=True, help="Tell the wait of receives from their wake-up and copy; reads all calls.")
+@lang_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, times in nanoseconds.")
 def command(trace: str, key: str, by: str | None, phases: bool, as_json: bool) -> None:
     """Count a run's calls, their time and bytes, per operation and outcome.
@@ -36,6 +38,7 @@ def command(trace: str, key: str, by: str | None, phases: bool, as_json: bool) -
       sockreel stats lab.db#blocking --sort calls
       sockreel stats lab.db --by process --json
       sockreel stats lab.db#blocking --phases
+      sockreel stats lab.db#blocking --lang zh
     """
     from ..replay import load_cpu, load_model
     from ..traces import split_reference
@@ -92,31 +95,33 @@ def _object(figures: Statistics, tallies: list[Tally], model: RunModel, split: C
 
 
 def _print(figures: Statistics, tallies: list[Tally], model: RunModel, split: CpuSplit) -> None:
-    from ..replay.words import counted, duration, model_words, visible
-    from ._screen import line, screen_width
+    from ..replay.language import say
+    from ..replay.words import duration, enumerated, model_words, visible
+    from ._screen import fact, line, screen_width
     from ._table import Column, print_table
     from .runs import short_command
 
     run = figures.run
-    took = f", {duration(run.duration_ns)}" if run.duration_ns is not None else ", not ended"
-    line(f"#{run.id}{f' {visible(run.label)}' if run.label else ''}  {short_command(run)}{took}", "bold")
+    took = duration(run.duration_ns) if run.duration_ns is not None else say("not ended")
+    line(f"#{run.id}{f' {visible(run.label)}' if run.label else ''}  {enumerated([short_command(run), took])}", "bold")
     if not figures.total.calls:
-        line("no socket call was recorded")
+        line(say("no socket call was recorded"))
         _print_notes(figures, split)
         return
     width = screen_width()
     with_share = width is None or width >= 100
     with_pid = any(tally.pid is not None for tally in tallies)
     columns = [
-        *([Column("pid", right=True)] if with_pid else []), Column("operation", least=8), Column("outcome", least=8),
-        Column("calls", right=True), Column("time", right=True), *([Column("share", right=True)] if with_share else []),
-        *(Column(name, right=True) for name in ("min", "median", "p99", "max", "bytes")),
+        *([Column("pid", right=True)] if with_pid else []), Column(say("operation"), least=8), Column(say("outcome"), least=8),
+        Column(say("calls"), right=True), Column(say("time"), right=True), *([Column(say("share"), right=True)] if with_share else []),
+        *(Column(name, right=True) for name in say("min, median, p99, max, bytes").split(", ")),
     ]  # fmt: skip
 
     def cells(tally: Tally) -> list[str]:
         share = f"{100 * tally.total_ns / figures.total.total_ns:.1f} %" if figures.total.total_ns and tally.max_ns is not None else "-"
         return [
-            *([str(tally.pid if tally.pid is not None else "")] if with_pid else []), visible(tally.operation), visible(tally.outcome),
+            *([str(tally.pid if tally.pid is not None else "")] if with_pid else []),
+            say("total") if tally is figures.total else visible(tally.operation), visible(tally.outcome),
             f"{tally.calls:,}", duration(None if tally.max_ns is None else tally.total_ns), *([share] if with_share else []),
             *(duration(value) for value in (tally.min_ns, tally.median_ns, tally.p99_ns, tally.max_ns)), _moved(tally.bytes),
         ]  # fmt: skip
@@ -124,10 +129,10 @@ def _print(figures: Statistics, tallies: list[Tally], model: RunModel, split: Cp
     line()
     print_table(columns, map(cells, tallies), footer=cells(figures.total))
     line()
-    line(f"fruitless   {figures.fruitless:,} of {counted(figures.total.calls, 'call')}{_share(figures)}")
+    fact(say("fruitless"), _fruitless(figures))
     if model.model != "unknown":
-        for before, part in zip(("model       ", " " * 12), model_words(model).split("; "), strict=False):
-            line(f"{before}{part}")
+        for name, part in zip((say("model"), ""), re.split("; |；", model_words(model)), strict=False):
+            fact(name, part)
     _print_notes(figures, split)
 
 
@@ -137,58 +142,78 @@ def _moved(moved_bytes: int) -> str:
     return size(moved_bytes) if moved_bytes else "-"
 
 
-def _share(figures: Statistics) -> str:
-    from ..replay.words import percent
+def _fruitless(figures: Statistics) -> str:
+    from ..replay.language import say
+    from ..replay.words import counted, percent
 
-    return f" ({percent(figures.fruitless_share)}) came back with nothing" if figures.fruitless else ""
+    n, calls = f"{figures.fruitless:,}", counted(figures.total.calls, "call")
+    if not figures.fruitless:
+        return say("{n} of {calls}", n=n, calls=calls)
+    return say("{n} of {calls} ({share}) came back with nothing", n=n, calls=calls, share=percent(figures.fruitless_share))
 
 
 def _print_notes(figures: Statistics, split: CpuSplit) -> None:
-    from textwrap import wrap
-
     from ..replay import cpu_words
-    from ..replay.words import counted, duration, percent, size, visible
+    from ..replay.blindness import spot_words
+    from ..replay.language import say
+    from ..replay.words import counted, enumerated, size, visible
     from ..traces.report import blind_spots
-    from ._screen import line, screen_width
+    from ._screen import fact
 
-    run, cpu_ns = figures.run, figures.cpu_ns
-    if cpu_ns is not None:
-        parts = [
-            f"{name} {duration(sum(known))}"
-            for name, known in (
-                ("user", [process.user_ns for process in figures.processes if process.user_ns is not None]),
-                ("system", [process.system_ns for process in figures.processes if process.system_ns is not None]),
-            )
-            if known
-        ]
-        cpu_ns += split.unsampled_ns
-        load = f", {percent(cpu_ns / run.duration_ns)} of one processor" if run.duration_ns else ""
-        line(f"CPU         {duration(cpu_ns)}{load}")
-        if parts:
-            line(f"            {', '.join(parts)} (counted in steps of 10 ms)")
-        if figures.total.calls:
-            since = "since the first listen: " if split.from_listen else ""
-            for before, part in zip_longest((since,), cpu_words(split), fillvalue=""):
-                for piece in wrap(f"{before}{part}", (screen_width() or 1_000) - 12, subsequent_indent="  "):
-                    line(f"            {piece}")
+    run = figures.run
+    if figures.cpu_ns is not None:
+        _print_cpu(figures, split, figures.cpu_ns + split.unsampled_ns)
         rss = max((process.rss_bytes or 0 for process in figures.processes), default=0)
         if rss:
-            line(f"memory      {size(rss)} at most")
+            fact(say("memory"), say("{size} at most", size=size(rss)))
     elif figures.total.calls:
-        for before, part in zip_longest(("CPU         ",), cpu_words(split), fillvalue=" " * 12):
-            line(f"{before}{part}")
+        for name, part in zip_longest((say("CPU"),), cpu_words(split), fillvalue=""):
+            fact(name, part)
     if figures.signals:
-        line("signals     " + ", ".join(f"{visible(signal)} {count:,} ({visible(via)})" for signal, via, count in figures.signals[:12]))
+        told = [say("{signal} {n} ({via})", signal=visible(signal), n=f"{count:,}", via=visible(via))
+                for signal, via, count in figures.signals[:12]]
+        fact(say("signals"), enumerated(told))
     if run.calls_lost:
-        line(f"lost        {counted(run.calls_lost, 'call')} happened and could not be recorded", "red")
+        fact(say("lost"), say("{calls} happened and could not be recorded", calls=counted(run.calls_lost, "call")), "red")
     if figures.unfinished_calls:
-        line(f"unfinished  {counted(figures.unfinished_calls, 'call')} had not returned at the end:")
-        for call in figures.unfinished:
-            where = f" on fd {call.fd}" if call.fd is not None else ""
-            peer = f" ({visible(call.peer)})" if call.peer else ""
-            site = f", {visible(call.site)}" if call.site else ""
-            line(f"            {call.operation}{where}{peer} in {visible(call.thread)}, since {duration(call.started_ns)}{site}")
-        if figures.unfinished_calls > len(figures.unfinished):
-            line(f"            and {figures.unfinished_calls - len(figures.unfinished):,} more")
+        _print_unfinished(figures)
     for spot in blind_spots(run):
-        line(f"not seen    {visible(spot)}", "yellow")
+        fact(say("not seen"), visible(spot_words(spot)), "yellow")
+
+
+def _print_cpu(figures: Statistics, split: CpuSplit, cpu_ns: int) -> None:
+    from ..replay import cpu_words
+    from ..replay.language import say, wrapped
+    from ..replay.words import duration, enumerated, percent
+    from ._screen import FACT, fact, screen_width
+
+    run, time = figures.run, duration(cpu_ns)
+    if run.duration_ns:
+        time = say("{time}, {share} of one processor", time=time, share=percent(cpu_ns / run.duration_ns))
+    fact(say("CPU"), time)
+    user = [process.user_ns for process in figures.processes if process.user_ns is not None]
+    system = [process.system_ns for process in figures.processes if process.system_ns is not None]
+    parts = [*([say("user {time}", time=duration(sum(user)))] if user else []),
+             *([say("system {time}", time=duration(sum(system)))] if system else [])]
+    if parts:
+        fact("", say("{times} (counted in steps of 10 ms)", times=enumerated(parts)))
+    if figures.total.calls:
+        since = say("since the first listen: ") if split.from_listen else ""
+        for before, part in zip_longest((since,), cpu_words(split), fillvalue=""):
+            for number, piece in enumerate(wrapped(f"{before}{part}", (screen_width() or 1_000) - FACT - 2)):
+                fact("", f"{'  ' if number else ''}{piece}")
+
+
+def _print_unfinished(figures: Statistics) -> None:
+    from ..replay.language import say
+    from ..replay.words import counted, duration, visible
+    from ._screen import fact
+
+    fact(say("unfinished"), say("{calls} had not returned at the end:", calls=counted(figures.unfinished_calls, "call")))
+    for call in figures.unfinished:
+        where = (f" fd {call.fd}" if call.fd is not None else "") + (f" ({visible(call.peer)})" if call.peer else "")
+        fact("", say("{operation} on{where} in {thread}, since {time}" if where else "{operation} in {thread}, since {time}",
+                     operation=call.operation, where=where, thread=visible(call.thread), time=duration(call.started_ns))
+             + (f", {visible(call.site)}" if call.site else ""))
+    if figures.unfinished_calls > len(figures.unfinished):
+        fact("", say("and {n} more", n=f"{figures.unfinished_calls - len(figures.unfinished):,}"))

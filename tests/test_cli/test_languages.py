@@ -42,6 +42,23 @@ def test_in_chinese_a_comparison_has_no_english_sentence_left(sockreel: CommandL
         assert max(map(cell_len, said.out.splitlines())) <= width
 
 
+@pytest.mark.parametrize("run", RUNS)
+def test_in_chinese_figures_have_no_english_sentence_left_and_json_is_the_same(sockreel: CommandLine, run: str) -> None:
+    for words in (["stats", run, "--phases"], ["runs", run], ["runs", "--sample"]):
+        said = sockreel(*words, "--lang", "zh")
+        assert said.status == 0 and re.search("[\u4e00-\u9fff]{2}", said.out)
+        assert english_words(said.out) == [], words
+        assert sockreel(*words, "--lang", "zh", "--json").out == sockreel(*words, "--lang", "en", "--json").out
+
+
+def test_a_listing_in_chinese_tells_what_the_english_one_tells(sockreel: CommandLine) -> None:
+    chinese, english = (sockreel("stats", "sample:nonblocking", "--lang", code).out for code in ("zh", "en"))
+    assert re.findall(r"\d[\d,.]*", chinese.replace("，", " ")) and len(chinese.splitlines()) == len(english.splitlines())
+    for number in ("891,784", "352,174", "SIGINT"):
+        assert number in chinese and number in english
+    assert "无果" in chinese and "合计" in chinese and "total" in english
+
+
 def test_the_words_are_english_again_afterwards(sockreel: CommandLine) -> None:
     before = sockreel("explain", "--rules", "--lang", "en").out
     assert sockreel("explain", "--rules", "--lang", "zh").out != before

@@ -12,13 +12,13 @@ from pathlib import Path
 from sockreel.replay.diagnosis import RULES
 from sockreel.replay.diagnosis.rules import looks_for
 
-REPLAY = Path(__file__).resolve().parent.parent.parent / "replay"
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def messages_in_code() -> dict[str, str | None]:
     """Return every message in English, and its plural where it has one."""
     found: dict[str, str | None] = {}
-    for path in sorted(REPLAY.rglob("*.py")):
+    for path in sorted([*(ROOT / "replay").rglob("*.py"), *(ROOT / "commands").glob("*.py")]):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 found.update(_of_call(node))
