@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "slot.h"
+#include "unseen.h"
 #include "handler.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -487,7 +488,7 @@ segment_get(Core *core, Segment **list, const char *stream, int64_t number)
     for (Segment *segment = *list; segment; segment = segment->next)
         if (segment->number == number)
             return segment;
-    PyObject *mapping = PyObject_CallFunction(core->map_segment, "sL", stream, (long long)number);
+    PyObject *mapping = UNSEEN(PyObject_CallFunction(core->map_segment, "sL", stream, (long long)number));
     if (!mapping)
         return NULL;
     for (Segment *segment = *list; segment; segment = segment->next)
@@ -564,7 +565,7 @@ kind_of(Core *core, PyObject *code)
     intptr_t known = (intptr_t)map_get(&core->kinds, code, 0);
     if (known)
         return (int)known - 1;
-    PyObject *told = PyObject_CallOneArg(core->kind_of, code);
+    PyObject *told = UNSEEN(PyObject_CallOneArg(core->kind_of, code));
     if (!told)
         return -1;
     long kind = PyLong_AsLong(told);
@@ -614,7 +615,7 @@ site_of_any(Method *self, PyFrameObject *immediate)
     int64_t at = instruction(chosen);
     intptr_t known = (intptr_t)map_get(&core->sites, code, at);
     if (!known) {
-        PyObject *found = PyObject_CallOneArg(core->find_site, (PyObject *)immediate);
+        PyObject *found = UNSEEN(PyObject_CallOneArg(core->find_site, (PyObject *)immediate));
         if (found) {
             known = (intptr_t)PyLong_AsLongLong(found) + 1;
             Py_DECREF(found);
@@ -668,7 +669,7 @@ thread_here(Core *core)
 {
     if (here.generation == core->generation && here.thread)
         return here.thread;
-    PyObject *thread = PyObject_CallNoArgs(core->enter_thread); /* kept alive by the thread's own storage */
+    PyObject *thread = UNSEEN(PyObject_CallNoArgs(core->enter_thread)); /* kept alive by the thread's own storage */
     if (!thread || !is_a(thread, core->thread_type))
         return NULL;
     here.generation = core->generation;
@@ -768,7 +769,7 @@ ask(Method *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObject 
     PyObject *tuple, *dict, *told = NULL;
     if (pack(args, count, names, &tuple, &dict) < 0)
         return -1;
-    told = PyObject_CallFunctionObjArgs(self->ask, tuple, dict, NULL);
+    told = UNSEEN(PyObject_CallFunctionObjArgs(self->ask, tuple, dict, NULL));
     Py_DECREF(tuple);
     Py_DECREF(dict);
     if (!told)
@@ -778,7 +779,7 @@ ask(Method *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObject 
     if (as_number(PyTuple_GET_ITEM(told, 0), &call->asked) < 0 || as_flags(PyTuple_GET_ITEM(told, 1), flags) < 0)
         goto done;
     if (address != Py_None) {
-        PyObject *number = PyObject_CallFunctionObjArgs(self->core->address, (PyObject *)call->entry, address, NULL);
+        PyObject *number = UNSEEN(PyObject_CallFunctionObjArgs(self->core->address, (PyObject *)call->entry, address, NULL));
         if (!number)
             goto done;
         *peer = (uint32_t)PyLong_AsUnsignedLongMask(number);
@@ -796,7 +797,7 @@ settle(Core *core)
 {
     if (!core->forking || getpid() == core->forking)
         return 0;
-    PyObject *done = PyObject_CallNoArgs(core->refork);
+    PyObject *done = UNSEEN(PyObject_CallNoArgs(core->refork));
     Py_XDECREF(done);
     return done ? 0 : -1;
 }
@@ -857,7 +858,7 @@ find_entry(Core *core, Call *call, PyObject *sock)
     call->entry = meet_accepted(core, sock);
     if (call->entry)
         return 0;
-    PyObject *entry = PyObject_CallOneArg(core->identify, sock);
+    PyObject *entry = UNSEEN(PyObject_CallOneArg(core->identify, sock));
     if (!entry || !is_a(entry, core->entry_type))
         return -1;
     call->entry = (Entry *)entry;
@@ -911,7 +912,7 @@ static void
 swallow(Core *core)
 {
     PyErr_Clear();
-    PyObject *done = PyObject_CallNoArgs(core->fault);
+    PyObject *done = UNSEEN(PyObject_CallNoArgs(core->fault));
     Py_XDECREF(done);
     PyErr_Clear();
 }
@@ -927,7 +928,7 @@ is_ours(Core *core)
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
     PyErr_NormalizeException(&type, &value, &trace);
-    PyObject *told = value ? PyObject_CallOneArg(core->of_handler, value) : NULL;
+    PyObject *told = value ? UNSEEN(PyObject_CallOneArg(core->of_handler, value)) : NULL;
     if (!told && value && PyErr_Occurred()) { /* nothing but a handler raises while we ask: what it raised goes on in its place */
         Py_XDECREF(type);
         Py_XDECREF(value);
@@ -969,8 +970,9 @@ failed(Method *self, Call *call, int64_t ended_ns)
     PyErr_NormalizeException(&type, &value, &trace);
     if (trace && value)
         PyException_SetTraceback(value, trace);
-    PyObject *told = PyObject_CallFunction(self->core->failure, "OOL", value ? value : Py_None, call->entry ? (PyObject *)call->entry : Py_None,
-                                           call->entry ? (long long)call->timeout_ns : 0LL);
+    PyObject *told = UNSEEN(PyObject_CallFunction(self->core->failure, "OOL", value ? value : Py_None,
+                                                  call->entry ? (PyObject *)call->entry : Py_None,
+                                                  call->entry ? (long long)call->timeout_ns : 0LL));
     int outcome = FAILED, code = 0;
     if (told && !PyArg_ParseTuple(told, "ii", &outcome, &code))
         Py_CLEAR(told);
@@ -1047,8 +1049,9 @@ finish(Method *self, Call *call, PyObject *sock, PyObject *result, PyObject *con
     if (pack(args, count, names, &tuple, &dict) < 0)
         return -1;
     long long at = (char *)call->slot - call->segment->base;
-    told = PyObject_CallFunction(self->finish, "OOOOOLOLLL", (PyObject *)call->entry, sock, tuple, dict, result, (long long)call->number,
-                                 call->segment->mapping, at, (long long)call->asked, (long long)ended_ns);
+    told = UNSEEN(PyObject_CallFunction(self->finish, "OOOOOLOLLL", (PyObject *)call->entry, sock, tuple, dict, result,
+                                        (long long)call->number, call->segment->mapping, at, (long long)call->asked,
+                                        (long long)ended_ns));
     Py_DECREF(tuple);
     Py_DECREF(dict);
     if (!told)
@@ -1310,6 +1313,7 @@ typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
     PyObject *hooked, *folder;
+    int is_unseen; /* nothing of the program runs inside of it but signal handlers */
 } Veil;
 
 /* Whether a frame of a traceback is one of the agent's: its code bears our name (whereabouts.py). */
@@ -1342,7 +1346,11 @@ drop_own_frames(Veil *self)
 static PyObject *
 Veil_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
-    PyObject *result = PyObject_Vectorcall(((Veil *)self)->hooked, args, nargsf, names);
+    PyObject *hooked = ((Veil *)self)->hooked, *result;
+    if (((Veil *)self)->is_unseen)
+        result = UNSEEN(PyObject_Vectorcall(hooked, args, nargsf, names));
+    else
+        result = PyObject_Vectorcall(hooked, args, nargsf, names);
     if (!result)
         drop_own_frames((Veil *)self);
     return result;
@@ -1351,14 +1359,16 @@ Veil_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *
 static PyObject *
 Veil_new(PyTypeObject *type, PyObject *args, PyObject *kw)
 {
-    static char *names[] = {"hooked", "folder", NULL};
+    static char *names[] = {"hooked", "folder", "is_unseen", NULL};
     PyObject *hooked, *folder;
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "OU", names, &hooked, &folder))
+    int is_unseen;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "OUp", names, &hooked, &folder, &is_unseen))
         return NULL;
     Veil *self = (Veil *)type->tp_alloc(type, 0);
     if (!self)
         return NULL;
     self->vectorcall = Veil_vectorcall;
+    self->is_unseen = is_unseen;
     self->hooked = Py_NewRef(hooked);
     self->folder = Py_NewRef(folder);
     return (PyObject *)self;

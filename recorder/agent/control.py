@@ -150,10 +150,10 @@ def _hook_set_blocking(original):
 
 def install(fcntl):
     """Put the hooks on the module `fcntl`."""
-    fcntl.fcntl = stand_in(_hook_fcntl(fcntl.fcntl), fcntl.fcntl)
-    fcntl.ioctl = stand_in(_hook_ioctl(fcntl.ioctl), fcntl.ioctl)
+    fcntl.fcntl = stand_in(_hook_fcntl(fcntl.fcntl), fcntl.fcntl, True)
+    fcntl.ioctl = stand_in(_hook_ioctl(fcntl.ioctl), fcntl.ioctl, True)
 
 
 def install_os():
     """Put the hook on `os.set_blocking`."""
-    put_in_place(os, "set_blocking", stand_in(_hook_set_blocking(os.set_blocking), os.set_blocking))
+    put_in_place(os, "set_blocking", stand_in(_hook_set_blocking(os.set_blocking), os.set_blocking, True))

@@ -273,12 +273,17 @@ def _hook_fdopen(original, files):
 
 
 def _hook_socketpair(original):
-    def socketpair(*args, **kw):
-        ends = original(*args, **kw)
+    def paired(ends):
         try:
             core.recorder.sockets.pair(*ends)
         except Exception:
             pass
+
+    paired = veil(paired, True)
+
+    def socketpair(*args, **kw):
+        ends = original(*args, **kw)
+        paired(ends)
         return ends
 
     return socketpair
@@ -291,8 +296,8 @@ def _gate(recorder, original, hooked, closes):
         closes: it closes the descriptor, which is no file's from then on.
     """
     if recorder.native is None:
-        return stand_in(hooked, original)
-    return recorder.native.Gate(original, veil(hooked), recorder.files, closes)
+        return stand_in(hooked, original, True)
+    return recorder.native.Gate(original, veil(hooked, True), recorder.files, closes)
 
 
 def install(recorder):
@@ -302,13 +307,13 @@ def install(recorder):
         original = getattr(os, name, None)
         if original is not None:
             if names:
-                put_in_place(os, name, stand_in(_hook_moving_by_name(name, original, files), original))
+                put_in_place(os, name, stand_in(_hook_moving_by_name(name, original, files), original, True))
             else:
                 put_in_place(os, name, _gate(recorder, original, _hook_moving(name, original, files), False))
     put_in_place(os, "close", _gate(recorder, os.close, _hook_close(os.close, files), True))
     for name, wrap in {"closerange": _hook_closerange, "dup": _hook_copying, "dup2": _hook_copying}.items():
         original = getattr(os, name)
-        put_in_place(os, name, stand_in(wrap(original, files), original))
+        put_in_place(os, name, stand_in(wrap(original, files), original, True))
     os.fdopen = dress(_hook_fdopen(os.fdopen, files), os.fdopen)
 
 
@@ -316,5 +321,5 @@ def install_socket(socket, recorder):
     """Put the recording functions of the module `socket` in place: those that take or make descriptors."""
     files = recorder.files
     put_in_place(socket, "close", _gate(recorder, socket.close, _hook_close(socket.close, files), True))
-    put_in_place(socket, "dup", stand_in(_hook_copying(socket.dup, files), socket.dup))
+    put_in_place(socket, "dup", stand_in(_hook_copying(socket.dup, files), socket.dup, True))
     socket.socketpair = dress(_hook_socketpair(socket.socketpair), socket.socketpair)

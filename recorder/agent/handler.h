@@ -25,7 +25,7 @@ Handler_left(Handler *self, PyObject *delivery, PyObject *result)
         if (trace && value)
             PyException_SetTraceback(value, trace);
     }
-    PyObject *told = PyObject_CallFunctionObjArgs(self->leave, delivery, value ? value : Py_None, NULL);
+    PyObject *told = UNSEEN(PyObject_CallFunctionObjArgs(self->leave, delivery, value ? value : Py_None, NULL));
     if (!told) {
         Py_CLEAR(result);
         Py_XDECREF(type);
@@ -48,10 +48,12 @@ Handler_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyO
     PyObject *original = self->original; /* the handler may set another one, and so end ours */
     Py_INCREF(self);
     Py_INCREF(original);
-    PyObject *result = NULL, *entered = PyObject_CallFunctionObjArgs(self->enter, args[0], args[1], NULL);
+    PyObject *result = NULL, *entered = UNSEEN(PyObject_CallFunctionObjArgs(self->enter, args[0], args[1], NULL));
     if (entered && PyTuple_CheckExact(entered) && PyTuple_GET_SIZE(entered) == 2) {
         PyObject *shown[2] = {args[0], PyTuple_GET_ITEM(entered, 1)};
+        int paused = seen_meanwhile();
         result = PyObject_Vectorcall(original, shown, 2, NULL);
+        unseen_again(paused);
         result = Handler_left(self, PyTuple_GET_ITEM(entered, 0), result);
     }
     Py_XDECREF(entered);

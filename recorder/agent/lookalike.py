@@ -136,9 +136,13 @@ class Method(_Answers):
         pass
 
 
-def veil(hooked):
-    """Return what a hook is called through: with the C core, tracebacks of the program show no frame of ours."""
-    return hooked if _veil_type is None else _veil_type(hooked, AGENT)
+def veil(hooked, is_unseen=False):
+    """Return what a hook is called through: with the C core, tracebacks of the program show no frame of ours.
+
+    Args:
+        is_unseen: nor do its tracers and profilers; for a hook in which no Python of the program runs but signal handlers.
+    """
+    return hooked if _veil_type is None else _veil_type(hooked, AGENT, is_unseen)
 
 
 def draw_veil(native):
@@ -154,9 +158,14 @@ def draw_veil(native):
 _veil_type = None
 
 
-def stand_in(hooked, original):
-    """Return a callable that does what `hooked` does and looks like the built-in function `original`."""
-    answers = {"__slots__": ("__weakref__",), "__call__": staticmethod(veil(hooked)), "__module__": "builtins", "_original": original}
+def stand_in(hooked, original, is_unseen=False):
+    """Return a callable that does what `hooked` does and looks like the built-in function `original`.
+
+    Args:
+        is_unseen: as of `veil`.
+    """
+    call = staticmethod(veil(hooked, is_unseen))
+    answers = {"__slots__": ("__weakref__",), "__call__": call, "__module__": "builtins", "_original": original}
     return type("builtin_function_or_method", (Function,), answers)()
 
 

@@ -333,7 +333,7 @@ def install(native):
     library = vars(sys.modules.get("signal", _signal))
     for name, hook in hooks.items():
         original = getattr(_signal, name)
-        hooked = stand_in(hook, original)
+        hooked = stand_in(hook, original, True)
         setattr(_signal, name, hooked)
         if library.get(name) is original:
             library[name] = hooked

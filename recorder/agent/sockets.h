@@ -329,7 +329,7 @@ leave_fd(Core *core, Entry *entry, PyObject *sock, Counted *counted)
     if (entry->open && entry->local && PyUnicode_Check(entry->local)) {
         Py_ssize_t length = PyUnicode_GET_LENGTH(entry->local);
         if (length > 1 && PyUnicode_READ_CHAR(entry->local, length - 1) == '0' && PyUnicode_READ_CHAR(entry->local, length - 2) == ':') {
-            PyObject *done = PyObject_CallFunctionObjArgs(core->name_unbound, (PyObject *)entry, sock, NULL);
+            PyObject *done = UNSEEN(PyObject_CallFunctionObjArgs(core->name_unbound, (PyObject *)entry, sock, NULL));
             if (!done)
                 return -1;
             Py_DECREF(done);

@@ -26,7 +26,7 @@ number_of_fd(Core *core, PyObject *fd)
             return entry->id;
     }
     PyErr_Clear();
-    PyObject *told = PyObject_CallOneArg(core->number_of_fd, fd);
+    PyObject *told = UNSEEN(PyObject_CallOneArg(core->number_of_fd, fd));
     int64_t number = told ? PyLong_AsLongLong(told) : -1;
     Py_XDECREF(told);
     return number;
