@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 @click.command("query", cls=LookCommand)
-@click.argument("trace", metavar="FILE[#RUN]")
+@click.argument("trace", metavar="FILE[#RUN]", required=False)
 @click.argument("question", metavar="SQL|NAME", required=False)
 @click.option("--param", "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="Value of a parameter :NAME of the query.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV; bytes in hexadecimal.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects, one a row.")
 @click.option("--list", "list_names", is_flag=True, help="Name the queries that have a name, and what they answer.")
-def command(trace: str, question: str | None, parameters: tuple[str, ...], as_csv: bool, as_json: bool, list_names: bool) -> None:
+def command(trace: str | None, question: str | None, parameters: tuple[str, ...], as_csv: bool, as_json: bool, list_names: bool) -> None:
     """Ask a trace in SQL, or by the name of a query.
 
     FILE#LABEL or FILE#ID gives :run that id. The file is only read: whatever
@@ -31,7 +31,7 @@ def command(trace: str, question: str | None, parameters: tuple[str, ...], as_cs
     \b
     Example:
       sockreel query lab.db "SELECT words FROM call_log LIMIT 20"
-      sockreel query lab.db --list
+      sockreel query --list
       sockreel query lab.db#blocking requests
       sockreel query lab.db "SELECT * FROM calls WHERE errno = :e" -p e=104 --csv
     """
@@ -41,11 +41,13 @@ def command(trace: str, question: str | None, parameters: tuple[str, ...], as_cs
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
     values: dict[str, int | float | str | None] = dict(map(_parameter, parameters))
+    if list_names:
+        _print_names(as_csv, as_json)
+        return
+    if trace is None:
+        raise click.UsageError("Name a run: FILE, FILE#LABEL or FILE#ID; then a query in SQL or by name, of which --list tells the names.")
     file, selector = split_reference(trace)
     with opened_trace(file) as opened:
-        if list_names:
-            _print_names(as_csv, as_json)
-            return
         if question is None:
             raise click.UsageError("Give a query in SQL or by name; --list tells the names.")
         text = sys.stdin.read() if question == "-" else question

@@ -49,8 +49,8 @@ def sample_path(name: str) -> Path:
     found = known.get(_plain(name.removesuffix(".db")))
     if found is None:
         shown = "".join(letter if letter.isprintable() else "?" for letter in name[:60])
-        wrong = f"there is no sample {shown}" if name else "which sample?"
-        raise TraceError(f"{wrong}; there are: {', '.join(sample_names()) or 'none in this installation'}")
+        wrong = f"there is no sample {shown}; there are" if name else "which sample? There are"
+        raise TraceError(f"{wrong}: {', '.join(sample_names()) or 'none in this installation'}")
     return SAMPLES / f"{found}.db"
 
 

@@ -274,7 +274,9 @@ def _check_header(path: Path) -> None:
             header = file.read(100)
             size = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
-        raise TraceError(f"no such file: {path}") from None
+        raise TraceError(f"no such file: {path}; `sockreel record -o FILE` makes a trace, `sockreel runs --sample` lists some") from None
+    except IsADirectoryError:
+        raise TraceError(f"{path} is a folder: name the trace in it") from None
     except OSError as error:
         raise TraceError(f"cannot read {path}: {error.strerror}") from error
     if not size:

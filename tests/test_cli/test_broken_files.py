@@ -58,8 +58,8 @@ def _tables_gone(path: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (lambda path: None, "no such file"),
-    "directory": (Path.mkdir, "Is a directory"),
+    "missing": (lambda path: None, "; `sockreel record -o FILE` makes a trace, `sockreel runs --sample` lists some"),
+    "directory": (Path.mkdir, "is a folder: name the trace in it"),
     "empty": (Path.touch, "is empty: not a sockreel trace"),
     "text": (_text, "is not a sockreel trace"),
     "binary": (_binary, "is not a sockreel trace"),

@@ -219,3 +219,10 @@ def test_a_reader_that_leaves_ends_the_query_quietly(lab: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() in (0, 1)
+
+
+def test_named_queries_are_listed_without_a_trace_and_a_query_without_one_says_what_to_name(sockreel: CommandLine) -> None:
+    listed = sockreel("query", "--list")
+    assert listed.status == 0 and "requests" in listed.out
+    missing = sockreel("query")
+    assert missing.status == 2 and "Name a run: FILE" in missing.err
