@@ -12,6 +12,8 @@ from sockreel.tests.browser import Browser, chromium
 from sockreel.tests.test_replay.scenes import lecture
 from sockreel.traces import Trace, open_trace
 
+from .pages import write_page
+
 
 @pytest.fixture(scope="session")
 def lecture_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -33,6 +35,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         pytest.skip("needs Chromium")
     with Browser(tmp_path_factory.mktemp("browser") / "profile") as one:
         yield one
+
+
+@pytest.fixture(scope="module")
+def page(lecture_file: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a page with a blocking and a nonblocking run."""
+    return write_page(tmp_path_factory.mktemp("page") / "lecture.html", lecture_file)
 
 
 Tell = Callable[..., Story]

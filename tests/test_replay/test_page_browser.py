@@ -22,12 +22,6 @@ NASTY = ("<script>alert(1)</script></script><img src=x onerror=alert(2)><svg onl
 
 
 @pytest.fixture(scope="module")
-def page(lecture_file: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a page with a blocking and a nonblocking run."""
-    return write_page(tmp_path_factory.mktemp("page") / "lecture.html", lecture_file)
-
-
-@pytest.fixture(scope="module")
 def nasty(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a page in which every text is hostile, and one payload is ten million bytes of nonsense."""
     folder = tmp_path_factory.mktemp("nasty")

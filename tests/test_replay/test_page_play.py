@@ -18,12 +18,6 @@ SERVER = "".join(f"line {number}\n" for number in range(1, 40))
 
 
 @pytest.fixture(scope="module")
-def page(lecture_file: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a page with a blocking and a nonblocking run."""
-    return write_page(tmp_path_factory.mktemp("page") / "lecture.html", lecture_file)
-
-
-@pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a page with one run: a call whose two phases are known, names that are markup, the program's text."""
     folder = tmp_path_factory.mktemp("measured")
