@@ -2,6 +2,8 @@
 // Program and kernel: the calls that cross between them, the phases of a call as they fill, the kernel's queues, and the clients with what
 // they said. Owns that drawing (SVG); draws a view as playpanes.js has it, and changes nothing.
 
+const CONNECTIONS = /^(accepted|connected|pair|datagram)$/;
+
 class PlayStage {
   static CALL = 64;
   static LINE = 26;
@@ -66,7 +68,7 @@ class PlayStage {
   heads(parts, room) {
     const {width, kernel, clients, wide} = this;
     parts.push(this.box(0, 0, kernel - 14, room, "side program", 8), this.box(kernel + 14, 0, clients - kernel - (wide ? 26 : 14), room, "side kernel", 8));
-    if (wide) parts.push(this.box(clients, 0, width - clients, room, "side clients", 8), this.text(clients + 12, 20, Words.say("play_clients"), {weight: 700, look: "title"}));
+    if (wide) parts.push(this.box(clients, 0, width - clients, room, "side clients", 8), this.text(clients + 12, 20, Words.say(this.view.state.clients.length ? "play_clients" : "play_connections"), {weight: 700, look: "title"}));
     parts.push(this.text(12, 20, Words.say("play_program"), {weight: 700, look: "title"}), this.text(kernel + 26, 20, Words.say("play_kernel"), {weight: 700, look: "title"}),
       this.make("line", {x1: kernel, x2: kernel, y1: 0, y2: room, class: "border"}));
     return PlayStage.HEAD;
@@ -220,15 +222,28 @@ class PlayStage {
       y += PlayStage.ROW;
     }
     if (shown.length < rows.length) parts.push(this.text(this.kernel + 28, y + 16, Words.say("play_more", Format.count(rows.length - shown.length)), {look: "quiet", size: 13}));
+    else for (const socket of this.left(fit - shown.length)) {
+      this.row(parts, y, {socket, gone: true});
+      y += PlayStage.ROW;
+    }
+  }
+
+  /** Return the connections closed last, where no client is known that would say what became of it. */
+  left(most) {
+    const {view: {state}, wide} = this;
+    if (!wide || state.clients.length) return [];
+    const closed = state.sockets.filter((one) => !one.open && one.last !== null && CONNECTIONS.test(one.role));
+    return closed.sort((one, other) => other.last - one.last).slice(0, most);
   }
 
   row(parts, y, {socket = null, client = null, waiting = null, gone = false}) {
-    const {view: {reel}, kernel, clients, wide, width} = this;
+    const {view: {reel, state}, kernel, clients, wide, width} = this;
     const {film} = reel;
     const x = kernel + 22;
     const end = clients - (wide ? 18 : 6);
     if (socket && this.busy.has(socket.id)) parts.push(this.box(x - 4, y, end - x + 4, PlayStage.ROW - 4, "busy", 5));
-    if (socket) {
+    if (socket && gone) parts.push(this.text(x + 4, y + 15, `${Told.name(film, socket.id, true)} · ${Words.say("play_closed")}`, {size: 13, look: "quiet", width: end - x - 8}));
+    else if (socket) {
       const beside = client && !wide ? ` · ${Told.client(film, client, reel.head.at)}` : "";
       parts.push(this.text(x + 4, y + 15, Told.name(film, socket.id, true) + beside, {weight: 600, size: 13, width: end - x - 8}));
       if (waiting) this.backlog(parts, x + 4, y + 19, end, socket);
@@ -238,8 +253,9 @@ class PlayStage {
       parts.push(this.text(x + 4, y + 15, `${client.name} · ${how}`, {size: 13, width: end - x - 8}));
       if (client.sentBytes) this.gauge(parts, x + 4, y + 20, end, client.sentBytes, "exchange", Words.say("play_sent", Told.size(client.sentBytes)));
     }
-    if (!wide) return;
+    if (!wide) return undefined;
     const [from, most] = [clients + 10, width - clients - 16];
+    if (socket && !state.clients.length) return this.heard(parts, from, y, most, socket);
     const said = socket && !waiting ? Told.last(reel, socket.id) : client?.socket && gone ? Told.last(reel, client.socket) : null;
     const words = said ? [said.heard ? `→ ${said.heard}` : "", said.said ? `← ${said.said}` : ""].filter(Boolean).join("  ") : "";
     if (client) {
@@ -253,6 +269,16 @@ class PlayStage {
     }
     if (words) parts.push(this.text(from, y + 31, words, {size: 12, width: most, look: "said"}));
     if (socket && client) parts.push(this.make("line", {x1: end, x2: clients + 6, y1: y + 26, y2: y + 26, class: "wire"}));
+    return undefined;
+  }
+
+  /** Draw what was last heard from a connection, and below it what was said to it. */
+  heard(parts, x, y, width, socket) {
+    if (!CONNECTIONS.test(socket.role)) return;
+    const {heard, said} = Told.last(this.view.reel, socket.id);
+    if (heard) parts.push(this.text(x, y + 13, `→ ${heard}`, {size: 12, width, look: "said"}));
+    if (said) parts.push(this.text(x, y + 29, `← ${said}`, {size: 12, width, look: "said"}));
+    if (socket.open) parts.push(this.make("line", {x1: x - 28, x2: x - 4, y1: y + 26, y2: y + 26, class: "wire"}));
   }
 
   /** Draw the clients that wait for accept, a seat for each. */

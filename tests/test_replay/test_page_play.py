@@ -407,3 +407,38 @@ def test_a_narrow_screen_shows_everything_below_each_other(browser: Browser, pag
     finally:
         browser.resize(1280, 800)
 
+
+def test_where_no_client_is_known_connections_show_what_was_heard_and_said(browser: Browser, tmp_path: Path) -> None:
+    """Open ones, and below them those that have been closed; fifty of them, as many as there is room for."""
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("one")
+        thread = run.thread()
+        listener = run.socket(3, "listener", opened_ns=0)
+        sockets = [run.socket(4 + n, peer=f"127.0.0.1:{5000 + n}", parent_id=listener, opened_ns=MS,
+                              **({"closed_ns": 200 * MS} if n == 0 else {})) for n in range(50)]
+        for n, socket in enumerate(sockets):
+            run.call(thread, "recv", socket, at_ns=(2 + n) * MS, duration_ns=9 * US, payload=b"asked %d" % n)
+            run.call(thread, "sendall", socket, at_ns=(2 + n) * MS + 20 * US, duration_ns=9 * US, payload=b"<b>told %d" % n)
+        run.finish(300 * MS)
+    page = write_page(tmp_path / "t.html", tmp_path / "t.db")
+    texts = "[...document.querySelectorAll('.play-drawing text')].map((one) => one.textContent)"
+    _open(browser, page, "play&at=100000000")
+    drawn = browser.run(texts)
+    assert "connections" in drawn
+    assert "clients" not in drawn
+    assert "→ 'asked 49'" in drawn
+    assert "← '<b>told 49'" in drawn
+    assert any(text.startswith("and ") and text.endswith(" more") for text in drawn)
+    _open(browser, page, "play&at=2100000")
+    assert "→ 'asked 0'" in browser.run(texts)
+    with Recording(tmp_path / "few.db") as recording:
+        run = recording.run("one")
+        thread = run.thread()
+        socket = run.socket(4, peer="127.0.0.1:5000", opened_ns=MS, closed_ns=50 * MS)
+        run.call(thread, "recv", socket, at_ns=2 * MS, duration_ns=9 * US, payload=b"short")
+        run.finish(300 * MS)
+    _open(browser, write_page(tmp_path / "few.html", tmp_path / "few.db"), "play&at=100000000")
+    drawn = browser.run(texts)
+    assert "fd 4 127.0.0.1:5000 · closed" in drawn
+    assert "→ 'short'" in drawn
+    assert browser.said == []
