@@ -9,12 +9,14 @@ from typing import Any
 
 import click
 import pytest
+from sockreel.tests.bench import page as page_bench
 from sockreel.tests.bench.campaign import Plan, measure, try_out
 from sockreel.tests.bench.execution import known, program, start
 from sockreel.tests.bench.outputs import count_events, count_lines, read_lines
 from sockreel.tests.bench.report import BEGIN, END, page, ratios, readme_section, replace_section
 from sockreel.tests.bench.run import make_plan
 from sockreel.tests.bench.tools import TOOLS
+from sockreel.tests.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 STRACE = """\
@@ -141,3 +143,17 @@ def test_the_pages_say_what_the_stored_results_give() -> None:
     assert replace_section(readme, readme_section(stored)) == readme, "make bench ARGS=--pages writes it anew"
     assert (ROOT / "docs" / "measure.md").read_text(encoding="utf-8") == page(stored), "make bench ARGS=--pages writes it anew"
     assert set(stored["tools"]) == set(TOOLS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(chromium() is None, reason="needs Chromium")
+def test_the_page_is_measured_from_a_file_and_served() -> None:
+    measured = page_bench.measure(1_000, 2_000, 2)
+    assert measured["file"]["calls"] == 1_000
+    assert measured["file"]["page_bytes"] > 100_000
+    assert len(measured["file"]["ready_s"]) == len(measured["served"]["first_view_s"]) == 2
+    widths = [width for width, _ in measured["served"]["windows"]]
+    assert widths[0] == widths[-1] > widths[1] > widths[2]
+    told = page_bench.report(measured)
+    assert "one file of 1,000 calls" in told
+    assert "2,000 calls served" in told
