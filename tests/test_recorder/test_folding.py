@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -235,7 +236,12 @@ def test_a_recorded_program_is_folded(record: Recorder) -> None:
     assert flaws(done.path) == []
     assert done.run["calls_recorded"] == len(done.calls()) + folded_calls(done.path)
     assert [row["calls"] for row in done.rows("SELECT calls FROM spins ORDER BY first_call_id")] == [40_000, 40]
-    assert folded_calls(done.path) > 39_000
+    kept = [row for row in done.calls(operation="recv") if row["outcome"] == "would_block"]
+    # Where the program had no processor for long, calls around that stay rows, too.
+    pauses = sum(following["started_ns"] - row["started_ns"] >= 8 * MS and following["id"] == row["id"] + 1
+                 for row, following in itertools.pairwise(kept))
+    assert 32 <= len(kept) <= 32 + 40 + 34 * pauses
+    assert folded_calls(done.path) == 40_040 - len(kept) > 0
     assert '"folded_from_ns": 0' in done.run["settings"]
 
 
