@@ -3,6 +3,7 @@
 Runs from Python 3.8 on.
 """
 
+import ctypes
 import fcntl
 import json
 import os
@@ -38,18 +39,19 @@ def handle(do, number=signal.SIGIO):
 
 
 def at_once(command, do):
-    """Call a function when the kernel has done a command of fcntl, before the program is told that it did."""
-    real = fcntl.fcntl
+    """Call a function when the kernel has done a command of fcntl on `two`, before the program's call of it has returned.
 
-    def watch(frame, event, told):
-        if event == "c_return" and getattr(told, "__name__", "") == "fcntl":
-            sys.setprofile(None)
-            done = real(two, fcntl.F_GETFL) & os.O_ASYNC if command == fcntl.F_SETFL else real(two, 11)  # F_GETSIG
-            sys.setprofile(None if done else watch)
-            if done:
-                do()
+    The interpreter tells of that call before it makes it: then the same is done where nobody sees it.
+    """
+    library = ctypes.CDLL(None)
+    left = [do]
 
-    sys.setprofile(watch)
+    def audit(event, args):
+        if event == "fcntl.fcntl" and args[1] == command and left:
+            library.fcntl(two.fileno(), command, args[2])
+            left.pop()()
+
+    sys.addaudithook(audit)
 
 
 def case_while_it_is_armed():
