@@ -12,7 +12,7 @@ import struct
 import sys
 import traceback
 
-SOON_S = 0.02
+SOON_S = 0.25  # on a busy machine, too, the call that it is to come in has begun by then
 said = []
 
 
