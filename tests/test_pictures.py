@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sockreel.tests.commandline import CommandLine
-from sockreel.tools.pictures import DOCS, commands, draw, terminal_commands
+from sockreel.tools.pictures import DOCS, PLAYER, commands, draw, player_commands, terminal_commands
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -23,6 +23,14 @@ def test_a_picture_is_what_its_command_draws(name: str, sockreel: CommandLine) -
 @pytest.mark.parametrize("name", terminal_commands())
 def test_a_picture_of_a_terminal_is_what_its_command_prints(name: str) -> None:
     assert draw(name) == (DOCS / f"{name}.svg").read_text(encoding="utf-8"), "make pictures"
+
+
+@pytest.mark.parametrize("name", player_commands())
+def test_the_player_is_drawn_without_a_terminal_and_the_same_each_time(name: str) -> None:
+    shown, kept = draw(name), (DOCS / f"{name}.svg").read_text(encoding="utf-8")
+    assert shown == draw(name)
+    assert all(f">▸ {run}" in shown or f"  {run}" in shown for run in PLAYER) and "waits for data" in shown
+    assert all(run in kept for run in PLAYER)
 
 
 def test_every_picture_that_a_page_shows_is_there_and_every_picture_of_a_sample_is_shown() -> None:

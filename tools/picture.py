@@ -26,7 +26,12 @@ def picture(command: list[str], width: int) -> str:
     """Run a command at a width and return what it printed as one SVG, fonts left to the reader's system."""
     environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(width), "TERM": "xterm-256color"}
     printed = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout.decode()
-    lines = Text.from_ansi(printed.rstrip("\n")).split("\n")
+    return drawn(printed.rstrip("\n"), width)
+
+
+def drawn(printed: str, width: int) -> str:
+    """Return what a terminal of so many columns shows as one SVG; its colours are ANSI sequences."""
+    lines = Text.from_ansi(printed).split("\n")
     high = len(lines) * _LINE + 2 * _PAD
     wide = width * _CHAR + 2 * _PAD
     theme = SVG_EXPORT_THEME

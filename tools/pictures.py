@@ -12,10 +12,18 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from sockreel.recorder.models import SERVERS
-from sockreel.tools.picture import picture
+from sockreel.replay.language import language
+from sockreel.replay.player.deck import Deck, Reel
+from sockreel.replay.player.filming import film
+from sockreel.replay.player.state import Play
+from sockreel.replay.reading import Reader
+from sockreel.tools.picture import drawn, picture
+from sockreel.traces import open_trace
+from sockreel.traces.references import sample_path
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 # UNP's figures 6.1 to 6.5, in the order of the book, by the sample that shows each.
@@ -39,11 +47,11 @@ def commands() -> dict[str, list[str]]:
     found = {name: ["export", *(f"sample:{sample}" for sample in samples), "--format", "svg", "--no-payload", "--lang", "en",
                     "-o", "-"]
              for name, samples in TIMELINES.items()}
-    for ending, language in (("", "en"), ("-zh", "zh")):
+    for ending, code in (("", "en"), ("-zh", "zh")):
         for name, sample in FIGURES.items():
-            found[f"figure-{name}{ending}"] = ["figure", f"sample:{sample}", "--lang", language, "--svg", "-"]
+            found[f"figure-{name}{ending}"] = ["figure", f"sample:{sample}", "--lang", code, "--svg", "-"]
         for name, sample in MORE_FIGURES.items():
-            found[f"lesson/figure-{name}{ending}"] = ["figure", f"sample:{sample}", "--lang", language, "--svg", "-"]
+            found[f"lesson/figure-{name}{ending}"] = ["figure", f"sample:{sample}", "--lang", code, "--svg", "-"]
     return found
 
 
@@ -54,8 +62,34 @@ def terminal_commands() -> dict[str, list[str]]:
             "lesson/phases": ["compare", *(f"sample:{sample}" for sample in FIGURES.values())]}
 
 
+# Two runs in the player, while the first one's client is silent: the samples, and the moment of the first (ns).
+PLAYER, PLAYER_AT_NS = ("blocking", "nonblocking"), 1_500_000_000
+_COLUMNS, _LINES = 112, 33
+
+
+def player_commands() -> dict[str, list[str]]:
+    """Return every picture of the player, with the arguments of sockreel that show it; then g, and the moment."""
+    return {"play": ["play", *(f"sample:{name}" for name in PLAYER)]}
+
+
+def draw_player() -> str:
+    """Return the player's screen as SVG; no terminal is needed."""
+    with ExitStack() as stack:
+        spoken, reels = language("en"), []
+        for name in PLAYER:
+            trace = stack.enter_context(open_trace(sample_path(name)))
+            run = trace.find_run()
+            reels.append(Reel(Play(Reader(trace, run), spoken), run.name))
+        deck = Deck(reels)
+        deck.go(reels[0].play.line.at_time(PLAYER_AT_NS))
+        screens = film(deck, spoken, _COLUMNS, _LINES, lambda _: False)
+        return drawn("\n".join(screens[-1]), _COLUMNS)
+
+
 def draw(name: str) -> str:
     """Return a picture as SVG."""
+    if name in player_commands():
+        return draw_player()
     sockreel = [sys.executable, "-m", "sockreel"]
     if name in terminal_commands():
         return picture([*sockreel, *terminal_commands()[name]], 100)
@@ -64,7 +98,7 @@ def draw(name: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Draw all pictures, or look at those that are there."""
-    every = {**commands(), **terminal_commands()}
+    every = {**commands(), **terminal_commands(), **player_commands()}
     stale = []
     for name, words in every.items():
         path = DOCS / f"{name}.svg"
