@@ -103,6 +103,8 @@ def _tell_receive(call: Span, called: str, language: Language) -> str:
     size = _bytes(call.result or 0, language)
     if call.asked == 0:
         return language.say("{call} asked for no bytes, and got none", call=called)
+    if call.layer == "socket" and (call.flags or 0) & _MSG_PEEK and not _waited(call):
+        return language.say("{call} looked at {size} and took nothing out of the kernel", call=called, size=size)
     if _waited(call):
         said = language.say("{call} stood still for {time}, then returned {size}", call=called, time=duration(call.duration_ns), size=size)
     elif call.layer == "ring":
@@ -180,6 +182,8 @@ def _tell_other(call: Span, called: str, cast: Cast) -> str:
         waits = call.asked is None or call.asked > 0
         return language.say("{call}: from now on a call that would have to wait waits" if waits else
                             "{call}: from now on a call that would have to wait raises BlockingIOError instead", call=called)
+    if operation == "shutdown" and call.asked == 0:
+        return language.say("{call}: from now on a receive here ends with b''; the other side is told nothing", call=called)
     if operation == "shutdown":
         return language.say("{call}: the other side will read b'' when it has read the rest", call=called)
     if operation in _WATCHING:
@@ -221,6 +225,7 @@ def _failed(call: Span, called: str, language: Language) -> str:
     return language.say("{call} failed after {time}: {error}", call=called, time=duration(call.duration_ns), error=what)
 
 
+_MSG_PEEK = 0x2
 _WATCHING = {
     "register": message("{call}: from now on the kernel watches one more socket for it"),
     "modify": message("{call}: from now on the kernel watches one socket for something else"),

@@ -124,6 +124,10 @@ def _call(operation: str, outcome: str | None, layer: str = "socket", **columns:
     (_call("setblocking", "ok", asked=0),
      "setblocking on client ada: from now on a call that would have to wait raises BlockingIOError instead"),
     (_call("settimeout", "ok", asked=None), "settimeout on client ada: from now on a call that would have to wait waits"),
+    (_call("recv", "ok", asked=10, result=3, flags=2), "recv on client ada looked at 3 bytes and took nothing out of the kernel"),
+    (_call("shutdown", "ok", asked=0),
+     "shutdown on client ada: from now on a receive here ends with b''; the other side is told nothing"),
+    (_call("shutdown", "ok", asked=1), "shutdown on client ada: the other side will read b'' when it has read the rest"),
 ])
 def test_a_sentence_says_what_the_call_did(call: Span, words: str) -> None:
     assert tell_call(call, CAST) == words
