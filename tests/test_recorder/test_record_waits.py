@@ -116,7 +116,8 @@ def test_a_wait_that_could_not_wait_counts_as_fruitless(recorded: Recorded) -> N
     classes = recorded.rows("SELECT sum(calls) AS n FROM levels WHERE level = 7 AND socket_id = 0 AND class = 'fruitless'")
     expected = recorded.rows(
         """SELECT count(*) AS n FROM calls c JOIN operations o ON o.id = c.operation_id JOIN outcomes u ON u.id = c.outcome_id
-        WHERE u.name = 'would_block' OR (o.layer = 'wait' AND c.timeout_ns = 0 AND c.result = 0)"""
+        WHERE (u.name = 'would_block' OR (o.layer = 'wait' AND c.timeout_ns = 0 AND c.result = 0))
+          AND c.duration_ns < 8000000 -- long ones, as a busy machine makes them, stand in no level"""
     )
     assert classes == expected and expected[0]["n"] >= 7
 
