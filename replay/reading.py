@@ -133,6 +133,11 @@ class Reader:
         return tuple(Count(str(row["operation"]), str(row["layer"]), row["outcome"], row["calls"], row["total_ns"], row["bytes"])
                      for row in rows)
 
+    def moved(self) -> tuple[int, int]:
+        """Return how many bytes the run received and sent: what TLS carries once, in the clear, and what was only peeked at never."""
+        row = self._named("moved_of_run")[0]
+        return int(row["received_bytes"]), int(row["sent_bytes"])
+
     def kinds(self) -> dict[str, tuple[int, int]]:
         """Return calls and time (ns) of each class over the whole run."""
         sums: dict[str, list[int]] = {kind: [0, 0] for kind in KINDS}

@@ -100,8 +100,7 @@ def _title(reader: Reader, language: Language) -> str:
 def _closing(reader: Reader, language: Language) -> Iterator[str]:
     calls = sum(count.calls for count in reader.counts)
     fruitless = reader.kinds()["fruitless"][0]
-    received = sum(count.bytes for count in reader.counts if _is_receive(count.operation))
-    sent = sum(count.bytes for count in reader.counts) - received
+    received, sent = reader.moved()
     yield language.count("In all {n} call", "In all {n} calls", calls) + language.say(
         ": {fruitless} of them for nothing, {received} received, {sent} sent.", fruitless=f"{fruitless:,}", received=size(received),
         sent=size(sent))
@@ -109,10 +108,6 @@ def _closing(reader: Reader, language: Language) -> Iterator[str]:
         yield language.say("The run has no end: it still goes on, or its recorder died.")
     else:
         yield language.say(_ENDINGS.get(reader.run.ended_by or "", _ENDED), time=duration(reader.run.duration_ns))
-
-
-def _is_receive(operation: str) -> bool:
-    return operation.removeprefix("tls_").removeprefix("ring_").startswith(("recv", "read"))
 
 
 _ENDED = message("The run ended after {time}.")

@@ -12,14 +12,16 @@ from rich.cells import cell_len
 from sockreel.replay.cast import Cast
 from sockreel.replay.language import catalogues, language, read_catalogue, usual_language, wrapped
 from sockreel.replay.look import Look
+from sockreel.replay.player.state import Play
+from sockreel.replay.reading import Reader
 from sockreel.replay.tale import load_tale, render_tale
 from sockreel.replay.telling import tell_call
 from sockreel.replay.values import Span
 from sockreel.tests.commandline import CommandLine
-from sockreel.tests.synthetic import MS, US
+from sockreel.tests.synthetic import MS, US, Recording
 from sockreel.tests.test_replay.goldfiles import assert_like_gold
 from sockreel.tests.test_replay.messages import messages_in_code
-from sockreel.traces import Trace
+from sockreel.traces import Trace, open_trace
 
 PLACES = re.compile(r"\{(\w+)\}")
 WIDE = re.compile("[\u4e00-\u9fff]")
@@ -85,6 +87,27 @@ def test_json_names_the_calls_of_each_sentence(lecture_file: Path, sockreel: Com
     spin = next(line for line in said["lines"] if line["calls"] == 600)
     assert spin["last_call_id"] - spin["first_call_id"] == 599
     assert "一无所获" in spin["words"]
+
+
+def test_bytes_are_counted_once_and_what_was_peeked_at_never(tmp_path: Path) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("once")
+        thread = run.thread()
+        plain, secret = run.socket(4, "pair", opened_ns=0), run.socket(5, "pair", opened_ns=0)
+        run.call(thread, "recv", plain, at_ns=MS, result=3, flags=2)
+        run.call(thread, "recv", plain, at_ns=2 * MS, result=3)
+        outer = run.call(thread, "sendall", plain, at_ns=3 * MS, result=7)
+        run.call(thread, "send", plain, at_ns=3 * MS + 100, duration_ns=US, result=7, parent_id=outer)
+        carrier = run.call(thread, "recv", secret, at_ns=5 * MS + 100, duration_ns=US, result=60)
+        clear = run.call(thread, "tls_recv", secret, at_ns=5 * MS, duration_ns=20 * US, layer="tls", result=11)
+        recording.insert("links", from_call_id=clear, to_call_id=carrier, kind="wrapped")
+        run.finish(10 * MS)
+    with open_trace(tmp_path / "t.db") as trace:
+        told = load_tale(trace, trace.runs()[0], language("en"))
+        assert "0 of them for nothing, 14 B received, 7 B sent." in told.closing[0]
+        whole = Play(Reader(trace, trace.runs()[0]), language("en"))
+        state = whole.state(whole.line.at_call(len(whole.line)))
+        assert (state.received_bytes, state.sent_bytes) == (14, 7)
 
 
 def test_the_language_is_that_of_the_locale() -> None:
