@@ -103,7 +103,9 @@ CREATE VIEW connections AS
 SELECT p.run_id, s.id AS socket_id, p.pid, s.fd, s.role, s.local, s.peer, s.parent_id AS listener_id,
   s.opened_ns, s.closed_ns, s.closed_by,
   coalesce(n.calls + coalesce(f.calls, 0), f.calls) AS calls, coalesce(n.fruitless + coalesce(f.calls, 0), f.calls) AS fruitless,
-  n.received_bytes, n.sent_bytes, n.eofs, n.resets
+  -- Folded calls moved nothing: of a connection that has no others that is known.
+  coalesce(n.received_bytes, 0 * f.calls) AS received_bytes, coalesce(n.sent_bytes, 0 * f.calls) AS sent_bytes,
+  coalesce(n.eofs, 0 * f.calls) AS eofs, coalesce(n.resets, 0 * f.calls) AS resets
 FROM sockets s
 JOIN processes p ON p.id = s.process_id
 LEFT JOIN (
