@@ -466,18 +466,25 @@ segment_free(Segment *segment)
     PyMem_Free(segment);
 }
 
-/* Let go of every segment but the two newest that no open call stands in. */
+/* Let go of every segment but the two newest that no open call stands in. They leave the list first: giving memory back
+ * lets go of the GIL, and other threads come here. */
 static void
 segments_prune(Segment **list, int keep)
 {
-    Segment **link = list;
+    Segment **link = list, *gone = NULL;
     for (int position = 0; *link; position++) {
         Segment *segment = *link;
         if (position >= keep && !segment->open_calls) {
             *link = segment->next;
-            segment_free(segment);
+            segment->next = gone;
+            gone = segment;
         } else
             link = &segment->next;
+    }
+    while (gone) {
+        Segment *next = gone->next;
+        segment_free(gone);
+        gone = next;
     }
 }
 
@@ -516,9 +523,9 @@ segment_get(Core *core, Segment **list, const char *stream, int64_t number)
         link = &(*link)->next;
     segment->next = *link;
     *link = segment;
-    segment->open_calls = 1; /* not to be pruned, even if it is an old one that a slow thread came back for */
+    segment->open_calls++; /* not to be pruned, even if it is an old one that a slow thread came back for */
     segments_prune(list, 2);
-    segment->open_calls = 0;
+    segment->open_calls--; /* counted: other threads may have entered it by now */
     return segment;
 }
 

@@ -170,6 +170,41 @@ def test_what_a_signal_handler_raises_between_any_two_steps_of_ours_costs_no_cal
     shutil.rmtree(tape.path.parent)
 
 
+UNMAPPED_SLOWLY = """
+import gc, socket, threading, time, types
+
+def slowly(unmap):
+    def unmap_slowly(*args):
+        time.sleep(0.05)
+        return unmap(*args)
+    return unmap_slowly
+
+(tape,) = [one.__globals__ for one in gc.get_objects() if isinstance(one, types.FunctionType) and one.__name__ == "map_file"]
+tape["_munmap"] = slowly(tape["_munmap"])
+
+def work():
+    one, other = socket.socketpair()
+    for _ in range(10_000):
+        one.send(b"x" * 200)
+        other.recv(200)
+
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print("done")
+"""
+
+
+@built
+@pytest.mark.parametrize("core", ["c", "python"])
+def test_threads_that_move_on_while_one_of_them_gives_memory_back_find_theirs(core: str) -> None:
+    printed, (tape,) = run_under(core, ["-c", UNMAPPED_SLOWLY])
+    assert printed == "done\n"
+    assert (len(calls_on(tape)), tape.lost()[0]) == (80_000, 0)
+    tape.close()
+    shutil.rmtree(tape.path.parent)
+
+
 def test_a_descriptor_that_another_thread_closes_under_our_eyes_is_no_failure() -> None:
     sockets: Any = Sockets.__new__(Sockets)
     ours, other = socket.socketpair()
