@@ -1,7 +1,6 @@
 """An upper-casing server that waits for nothing: a signal says that something came.
 
-Its handler serves everybody, and the program goes on where it was.
-With --rt it is a real-time signal instead of SIGIO: one for each event, none merged.
+Its handler serves everybody. With --rt it is a real-time signal: one for each event, none merged.
 """
 import fcntl
 import os
@@ -13,8 +12,7 @@ arguments = [argument for argument in sys.argv[1:] if argument != "--rt"]
 host = arguments[0] if len(arguments) > 0 else "127.0.0.1"
 port = int(arguments[1]) if len(arguments) > 1 else 8000
 SIGNAL = signal.SIGRTMIN + 1 if "--rt" in sys.argv else signal.SIGIO
-# When too many real-time signals are queued, the kernel falls back to SIGIO: take both.
-SIGNALS = {SIGNAL, signal.SIGIO}
+SIGNALS = {SIGNAL, signal.SIGIO}  # too many real-time signals in the queue: it is SIGIO, take both
 unsent = {}  # each connection, and what the kernel has not taken yet of its answer
 
 
@@ -68,13 +66,15 @@ listener.setblocking(False)
 try:
     for number in SIGNALS:
         signal.signal(number, on_signal)
+    signal.signal(signal.SIGALRM, lambda number, frame: None)
     arm(listener)
     listener.listen(1024)  # so many clients may wait in the queue
     print("listening on", *listener.getsockname()[:2], flush=True)
     while True:
+        signal.alarm(1)  # pause() sleeps through a signal that came just before it: not for long
         signal.pause()  # the program could do anything else here
 except KeyboardInterrupt:
-    for number in SIGNALS:
+    for number in {*SIGNALS, signal.SIGALRM}:
         signal.signal(number, signal.SIG_IGN)  # disarmed: a last one would kill us on the way out
     for sock in [listener, *unsent]:
         sock.close()
