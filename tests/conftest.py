@@ -1,6 +1,7 @@
 """Fixtures for every room: the command line in this process, and traces to try it on.
 
-Owns no test. Traces come from tests/synthetic.py: what they hold is known to the call.
+Owns no test. Traces come from tests/synthetic.py: what they hold is known to the call. Property tests judge what comes out,
+never how long an example or its making took, and try the same examples everywhere: `pytest --hypothesis-profile=hunt` tries others.
 """
 
 from __future__ import annotations
@@ -8,8 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sockreel.tests.commandline import CommandLine
 from sockreel.tests.examples import write_lab
+
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+settings.register_profile("hunt", _UNHURRIED, derandomize=False)
+settings.register_profile("sockreel", _UNHURRIED, derandomize=True)
+settings.load_profile("sockreel")
 
 
 @pytest.fixture

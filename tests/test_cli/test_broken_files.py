@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.tests.commandline import CommandLine
 from sockreel.tests.examples import write_lab
@@ -125,7 +125,7 @@ def test_a_file_cut_at_any_page_gets_one_line(command: str, tmp_path: Path, sock
 
 
 @readers
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_file_with_bytes_overwritten_is_read_or_refused_but_never_a_surprise(
     command: str, tmp_path: Path, sockreel: CommandLine, data: st.DataObject
@@ -157,7 +157,7 @@ ODD_VALUES = [None, "", "x", "\x1b[31m\n", "[", "{}", "[[]]", '{"1": "x"}', -1, 
 
 
 @pytest.mark.parametrize("command", ["runs", "stats", "compare", "query", "check"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_values_that_nobody_wrote_are_shown_or_refused_but_never_a_surprise(
     command: str, tmp_path: Path, lab: Path, sockreel: CommandLine, data: st.DataObject

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.recorder.capture.capture_file import CaptureFile, CaptureFileError
 from sockreel.recorder.capture.frames import Frame
@@ -179,7 +179,7 @@ def _frames(content: bytes) -> list[Frame]:
         return list(CaptureFile(Path(file.name)).frames())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(CAPTURES)), st.data())
 def test_no_change_of_a_capture_is_more_than_an_error_of_ours(kind: str, data: st.DataObject) -> None:
     content = bytearray(CAPTURES[kind])
@@ -192,7 +192,7 @@ def test_no_change_of_a_capture_is_more_than_an_error_of_ours(kind: str, data: s
     assert len(frames) < 100
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_capture_breaks_a_trace(data: st.DataObject, tmp_path: Path, sockreel: CommandLine) -> None:
     packets = _conversation()

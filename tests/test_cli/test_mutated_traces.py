@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.commands._formats import FORMATS
 from sockreel.errors import SockreelError
@@ -75,7 +75,7 @@ def _draw_column(path: Path, data: st.DataObject) -> None:
     _mutate(path, table, column, value, one)
 
 
-fast = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fast = settings(max_examples=40)
 
 
 @fast

@@ -107,7 +107,7 @@ def tell(core: str, steps: list[Any], payload_bytes: int) -> Any:
 
 
 @built
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(STEPS, st.sampled_from([0, 1, 256, 1000]))
 def test_both_cores_write_the_same_tape_for_the_same_sequence(steps: list[Any], payload_bytes: int) -> None:
     native, twin = tell("c", steps, payload_bytes), tell("python", steps, payload_bytes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sockreel.recorder.counting.folding import Folding
 from sockreel.replay import Story, Window, load_listing, load_story
@@ -102,7 +102,7 @@ def folded_calls(path: Path) -> int:
     return int(query(path, "SELECT ifnull(sum(calls), 0) AS calls FROM fold_parts")[0]["calls"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.lists(STRETCH, max_size=6), st.lists(STRETCH, max_size=4), st.sampled_from([7, 100, 1_000, 50_000]))
 @example([], [(15, 1, 3000, "nothing", 0), (15, 2, 3000, "nothing", 0), (15, 1, 3000, "moved", 0)], 7)  # a socket with folded calls only
 def test_a_folded_trace_tells_the_same(one: list[Stretch], two: list[Stretch], step: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sockreel.recorder.verifying.explanations import EXPLANATIONS
 from sockreel.recorder.verifying.grammar import Recorded
@@ -190,13 +190,11 @@ def _noted(noted: Recorded) -> tuple[object, ...]:
     return noted.operation, noted.fd, noted.outcome, noted.result, noted.timeout_ns
 
 
-@settings(deadline=None)
 @given(_PROGRAMS)
 def test_a_faithful_recording_has_no_difference(program: _Program) -> None:
     reasons(aligned([noted for noted, _ in program], [step for _, steps in program for step in steps]))
 
 
-@settings(deadline=None)
 @given(_PROGRAMS, st.data())
 def test_a_lost_call_is_found_and_nothing_else(program: _Program, data: st.DataObject) -> None:
     lost = data.draw(st.integers(0, len(program) - 1))
@@ -208,7 +206,6 @@ def test_a_lost_call_is_found_and_nothing_else(program: _Program, data: st.DataO
     assert sorted(map(_key, found.not_recorded)) in [sorted(map(_key, steps)) for steps in alike]
 
 
-@settings(deadline=None)
 @given(_PROGRAMS, st.data())
 def test_a_doubled_call_is_found_and_nothing_else(program: _Program, data: st.DataObject) -> None:
     doubled = data.draw(st.integers(0, len(program) - 1))
@@ -218,7 +215,6 @@ def test_a_doubled_call_is_found_and_nothing_else(program: _Program, data: st.Da
     assert list(map(_noted, found.never_made)) == [_noted(program[doubled][0])]
 
 
-@settings(deadline=None)
 @given(_PROGRAMS, st.data())
 def test_a_changed_result_is_found_and_nothing_else(program: _Program, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(program) - 1))

@@ -125,7 +125,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(program=steps)
 def test_every_complete_slot_and_note_is_read_once_however_reading_and_writing_interleave(
     tmp_path_factory: pytest.TempPathFactory, program: list[tuple[str, int]]
@@ -238,7 +238,7 @@ def test_more_failed_segments_than_the_head_can_list_are_stepped_over_at_the_end
 
 
 @given(texts=st.lists(st.text(st.characters(codec="utf-8")), min_size=8, max_size=40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_head_says_what_the_process_is(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     folder = tmp_path_factory.mktemp("tape")
     tape = Tape([str(folder)], "parent-1f")
@@ -259,7 +259,7 @@ def test_what_is_no_head_is_one_error(tmp_path: Path, content: bytes) -> None:
 
 
 @given(fields=st.lists(st.one_of(st.text(), st.integers(-(2**70), 2**70), st.booleans(), FAMILIES, st.binary()), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_field_of_a_note_comes_back_as_text(tmp_path_factory: pytest.TempPathFactory, fields: list[Any]) -> None:
     folder = tmp_path_factory.mktemp("tape")
     writer = Writer(folder)
@@ -276,7 +276,7 @@ def test_any_field_of_a_note_comes_back_as_text(tmp_path_factory: pytest.TempPat
     writer.reader.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**16 - 1)), max_size=20))
 def test_slots_come_apart_into_the_columns_they_were_packed_from(values: list[tuple[int, int, int]]) -> None:
     rows = [(a, a, b, b, b, b, a, a, a, c, b, b, b, -1, c, c, layout.COMPLETE) for a, b, c in values]
@@ -287,7 +287,7 @@ def test_slots_come_apart_into_the_columns_they_were_packed_from(values: list[tu
         assert columns[name] == [row[place] for row in rows], name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=8))
 @pytest.mark.parametrize("varying", [slot_module.varying, slot_module.varying_in_python])
 def test_a_column_of_one_value_is_that_value_and_any_other_a_list(values: list[tuple[int, int, int]], varying: Any) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sockreel.recorder.workloads.workload import (
     REPEAT_IN_TIME,
@@ -225,7 +225,6 @@ VALUES = st.recursive(
 KEYS = ["name", "count", "connect", "stagger", "say", "expect", "timeout", "leave", "leave_after", "zzz"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(top=st.dictionaries(st.sampled_from(["limit", "description"]), VALUES), client=st.dictionaries(st.sampled_from(KEYS), VALUES))
 def test_any_file_is_a_workload_or_one_clear_line(tmp_path: Path, top: dict[str, str], client: dict[str, str]) -> None:
     lines = [f"{key} = {value}" for key, value in top.items()]
@@ -238,7 +237,6 @@ def test_any_file_is_a_workload_or_one_clear_line(tmp_path: Path, top: dict[str,
         assert 1 <= read.clients <= 20_000 and 0 < read.limit_ns <= 3_600_000 * MS
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_one_clear_line(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "raw.toml"

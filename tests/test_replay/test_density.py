@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.replay import Story, Window, density, load_story
 from sockreel.replay.density import Grid, grid_from_levels, grid_from_scan, grids_from_levels, shares
@@ -42,7 +42,7 @@ def record(path: Path, bursts: list[tuple[int, int, str, str, int, int, int, int
         run.finish(1_024 * MS, crowd_of_class=crowd_of_class)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.lists(BURST, max_size=12), st.booleans(), st.sampled_from([0, 1, 2, 3]), st.sampled_from([(0, 1_024), (512, 1_024), (64, 128)]))
 def test_levels_and_calls_say_the_same(
     bursts: list[tuple[int, int, str, str, int, int, int, int | None]], crowd_of_class: bool, level: int, edges_ms: tuple[int, int],
@@ -65,7 +65,7 @@ def test_levels_and_calls_say_the_same(
                     assert [cell for cell in found.cells(lane) if any(cell.ns + cell.calls)] == wanted
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(bursts=st.lists(BURST, min_size=1, max_size=12))
 def test_where_too_many_calls_would_be_read_nobody_sees_the_difference(
     bursts: list[tuple[int, int, str, str, int, int, int, int | None]], monkeypatch: pytest.MonkeyPatch,
@@ -131,7 +131,7 @@ def test_a_bucket_with_little_in_it_is_read_where_that_is_cheap_and_taken_whole_
         assert [row[4 + moved] for row in one.values() if row[4 + moved]] == [1]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.lists(BURST, max_size=8), st.integers(1, 130), st.integers(0, 900 * MS), st.integers(1, 900 * MS))
 def test_shares_of_every_column_add_up_to_one(
     bursts: list[tuple[int, int, str, str, int, int, int, int | None]], columns: int, start_ns: int, length_ns: int,

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from sockreel.errors import SockreelError
@@ -272,7 +272,7 @@ _columns = st.sampled_from([(table, column) for table, columns in _DAMAGED.items
 _values = st.sampled_from([None, 0, -1, 7, 2**62, -(2**62), "x", b"\xff", 1.5, 160 * MS])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(st.lists(st.tuples(_columns, _values, st.integers(1, 3)), min_size=1, max_size=3), st.none() | st.integers(1, 60))
 def test_whatever_rows_hold_a_figure_is_drawn_or_refused_in_one_line(
     models_file: Path, tmp_path: Path, damage: list[tuple[tuple[str, str], Any, int]], call: int | None,

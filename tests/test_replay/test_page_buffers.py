@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sockreel.replay.exports.timeline_svg import BAR, PLOT, write_svg
 from sockreel.replay.page import buffered
@@ -60,7 +60,6 @@ def test_of_too_many_steps_it_gets_the_most_of_each_stretch_and_says_so(monkeypa
         assert max(one["bytes"]) == max(level.queued_bytes for level in _curves()[one["socket"]])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5)), min_size=1, max_size=40), st.integers(1, 30))
 def test_the_most_of_a_stretch_hides_nothing_that_lay_there(steps: list[tuple[int, int]], stretches: int) -> None:
     told = tuple(Level(at_ns, size, "packet") for at_ns, size in sorted(dict(steps).items()))

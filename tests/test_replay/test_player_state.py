@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.replay.language import language
 from sockreel.replay.player.state import Play
@@ -105,7 +105,7 @@ STEPS = st.sampled_from(["call", "back", "half", "fruitful", "unfruitful"])
 MOVES = st.lists(STEPS | st.integers(0, 2000 * MS), max_size=30)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(MOVES, st.integers(1, 40))
 def test_stepping_both_ways_returns_to_the_same_state(play: Play, fresh: Play, moves: list[str | int], steps: int) -> None:
     line, head = play.line, Playhead(0, 0)

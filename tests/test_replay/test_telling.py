@@ -163,7 +163,7 @@ OUTCOMES = [None, "ok", "would_block", "in_progress", "eof", "timeout", "want_re
 NUMBERS = st.none() | st.integers(-(2**63), 2**63 - 1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(OPERATIONS), st.sampled_from(OUTCOMES), st.sampled_from(["socket", "wait"]), NUMBERS, NUMBERS, NUMBERS, NUMBERS,
        st.sampled_from(["blocked", "fruitless", "moved", "other"]), st.sampled_from(["en", "zh"]))
 def test_whatever_a_call_is_it_is_told_in_one_safe_line(

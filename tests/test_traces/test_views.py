@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.tests.examples import FOLDED, SPINNING
 from sockreel.tests.synthetic import MS, US, Recording, S
@@ -106,7 +106,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(steps)
 def test_requests_connections_and_spins_agree_with_plain_python(tmp_path: Path, steps: list[Step]) -> None:
     path = tmp_path / "t.db"
