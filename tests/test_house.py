@@ -123,6 +123,43 @@ def test_a_file_says_what_it_owns_and_stays_short(source: str) -> None:
     assert len(text.splitlines()) <= 500
 
 
+# Modules of the agent whose `except` clauses run before the program's first line, or decide whose an exception is.
+NO_HANDLER_YET = {
+    "recorder/agent/choice.py": "chooses the core before anything is hooked",
+    "recorder/agent/cost.py": "measures on a tape of its own before anything is hooked",
+    "recorder/agent/inject/sitecustomize.py": "starts the agent before the program's first line",
+}
+ASKS = {"pass_on", "is_ours", "of_handler", "cleared", "fault", "fail_call", "end_badly", "_close_raised", "by_handler"}
+
+
+def _lets_handlers_through(clause: ast.ExceptHandler) -> bool:
+    """Say whether a clause names its error and hands that to who knows whose it is, or raises it again whatever it does."""
+    if isinstance(clause.body[-1], ast.Raise) and clause.body[-1].exc is None:
+        return True
+    calls = [node for node in ast.walk(ast.Module(clause.body, [])) if isinstance(node, ast.Call)]
+    asked = [told for call in calls if getattr(call.func, "attr", getattr(call.func, "id", "")) in ASKS for told in call.args]
+    return any(isinstance(told, ast.Name) and told.id == clause.name for told in asked)
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if source.startswith("recorder/agent/") and source not in NO_HANDLER_YET])
+def test_no_except_clause_of_the_agent_keeps_what_a_signal_handler_of_the_program_raised(source: str) -> None:
+    clauses = [node for node in ast.walk(ast.parse((ROOT / source).read_text(encoding="utf-8"))) if isinstance(node, ast.ExceptHandler)]
+    kept = [clause.lineno for clause in clauses if not _lets_handlers_through(clause)]
+    assert kept == [], f"{source}: name the error and give it to raised.pass_on in the clauses at lines {kept}"
+
+
+def test_the_rule_for_except_clauses_would_find_one_that_keeps_everything() -> None:
+    for text, passes in {
+        "except OSError: pass": False,
+        "except Exception as error: pass_on(another)": False,
+        "except Exception as error: core.fault()": False,
+        "except Exception as error: pass_on(error)": True,
+        "except BaseException: close(); raise": True,
+    }.items():
+        (found,) = [node for node in ast.walk(ast.parse(f"try: pass\n{text}")) if isinstance(node, ast.ExceptHandler)]
+        assert _lets_handlers_through(found) == passes, text
+
+
 SQL = re.compile(
     r"\s*(SELECT\b.*\bFROM\b|INSERT\s+(OR\s+\w+\s+)?INTO\b|UPDATE\s+\w+\s+SET\b|DELETE\s+FROM\b|CREATE\s+(TABLE|VIEW|INDEX)\b)", re.DOTALL
 )

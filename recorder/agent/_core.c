@@ -457,6 +457,66 @@ is_a(PyObject *value, PyTypeObject *type)
     return 0;
 }
 
+/* Whether the pending exception is an error of ours; one that a signal handler raised is the program's, and shows none of our frames. */
+static int
+is_ours(Core *core)
+{
+    if (!core->of_handler) /* cleared: the end is near */
+        return PyErr_ExceptionMatches(PyExc_Exception);
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (trace && value)
+        PyException_SetTraceback(value, trace);
+    PyObject *told = value ? UNSEEN(PyObject_CallOneArg(core->of_handler, value)) : NULL;
+    if (!told && value && PyErr_Occurred()) { /* nothing but a handler raises while we ask: what it raised goes on in its place */
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+        drop_own_frames();
+        return 0;
+    }
+    int theirs = told == Py_True;
+    Py_XDECREF(told);
+    PyErr_Clear();
+    if (theirs)
+        Py_XSETREF(trace, PyException_GetTraceback(value));
+    PyErr_Restore(type, value, trace);
+    if (theirs)
+        drop_own_frames();
+    return !theirs;
+}
+
+/* What a pending call does: raise an exception in the program. */
+static int
+raise_kept(void *kept)
+{
+    PyObject *value = kept;
+    PyErr_SetObject((PyObject *)Py_TYPE(value), value);
+    Py_DECREF(value);
+    return -1;
+}
+
+/* Drop the pending exception where none can be raised, unless it is the program's: that comes up as soon as Python runs again. */
+static void
+drop_or_keep(Core *core)
+{
+    if (is_ours(core)) {
+        PyErr_Clear();
+        return;
+    }
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (trace && value)
+        PyException_SetTraceback(value, trace);
+    if (value && Py_AddPendingCall(raise_kept, Py_NewRef(value)) < 0)
+        Py_DECREF(value);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+}
+
 static void
 segment_free(Segment *segment)
 {
@@ -865,6 +925,8 @@ find_entry(Core *core, Call *call, PyObject *sock)
     call->entry = meet_accepted(core, sock);
     if (call->entry)
         return 0;
+    if (PyErr_Occurred())
+        return -1;
     PyObject *entry = UNSEEN(PyObject_CallOneArg(core->identify, sock));
     if (!entry || !is_a(entry, core->entry_type))
         return -1;
@@ -915,38 +977,16 @@ complete(Call *call, int64_t ended_ns, int64_t result, int32_t code, uint16_t ou
     __atomic_store_n(&slot->state, STATE_COMPLETE, __ATOMIC_RELEASE);
 }
 
-static void
+/* Count an error of ours, which is dropped. -1 with an exception: a signal handler raised meanwhile. */
+static int
 swallow(Core *core)
 {
     PyErr_Clear();
     PyObject *done = UNSEEN(PyObject_CallNoArgs(core->fault));
     Py_XDECREF(done);
-    PyErr_Clear();
-}
-
-/* Whether the pending exception is an error of ours; one that a signal handler raised is the program's. */
-static int
-is_ours(Core *core)
-{
-    if (!PyErr_ExceptionMatches(PyExc_Exception))
-        return 0;
-    if (!core->of_handler) /* cleared: the end is near */
-        return 1;
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    PyObject *told = value ? UNSEEN(PyObject_CallOneArg(core->of_handler, value)) : NULL;
-    if (!told && value && PyErr_Occurred()) { /* nothing but a handler raises while we ask: what it raised goes on in its place */
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(trace);
-        return 0;
-    }
-    int theirs = told == Py_True;
-    Py_XDECREF(told);
-    PyErr_Clear();
-    PyErr_Restore(type, value, trace);
-    return !theirs;
+    if (!done)
+        drop_own_frames();
+    return done ? 0 : -1; /* nothing else comes out of there */
 }
 
 /* The original raised: say what that means, and leave its exception as it was. */
@@ -977,15 +1017,15 @@ failed(Method *self, Call *call, int64_t ended_ns)
     PyErr_NormalizeException(&type, &value, &trace);
     if (trace && value)
         PyException_SetTraceback(value, trace);
-    PyObject *told = UNSEEN(PyObject_CallFunction(self->core->failure, "OOL", value ? value : Py_None,
+    PyObject *told = UNSEEN(PyObject_CallFunction(self->core->failure, "OOLL", value ? value : Py_None,
                                                   call->entry ? (PyObject *)call->entry : Py_None,
-                                                  call->entry ? (long long)call->timeout_ns : 0LL));
+                                                  call->entry ? (long long)call->timeout_ns : 0LL, (long long)call->started_ns));
     int outcome = FAILED, code = 0;
     if (told && !PyArg_ParseTuple(told, "ii", &outcome, &code))
         Py_CLEAR(told);
     int ours = told || is_ours(self->core);
     if (!told && ours)
-        swallow(self->core);
+        ours = swallow(self->core) == 0;
     Py_XDECREF(told);
     complete(call, ended_ns, NOTHING, code, (uint16_t)outcome);
     if (ours)
@@ -1118,7 +1158,8 @@ finish_badly(Method *self, Call *call, PyObject *result, int64_t ended_ns)
 {
     if (is_ours(self->core)) {
         complete(call, ended_ns, NOTHING, 0, OK);
-        swallow(self->core);
+        if (swallow(self->core) < 0)
+            Py_CLEAR(result);
     } else { /* a signal handler raised while we described the call */
         complete(call, ended_ns, NOTHING, 0, INTERRUPTED);
         Py_CLEAR(result);
@@ -1319,36 +1360,9 @@ static PyType_Spec Method_spec = {
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *hooked, *folder;
+    PyObject *hooked;
     int is_unseen; /* nothing of the program runs inside of it but signal handlers */
 } Veil;
-
-/* Whether a frame of a traceback is one of the agent's: its code bears our name (whereabouts.py). */
-static int
-is_veiled(Veil *self, PyObject *trace)
-{
-    PyCodeObject *code = PyFrame_GetCode(((PyTracebackObject *)trace)->tb_frame);
-    Py_ssize_t found = PyUnicode_Check(code->co_filename)
-                           ? PyUnicode_Tailmatch(code->co_filename, self->folder, 0, PY_SSIZE_T_MAX, -1)
-                           : 0;
-    Py_DECREF(code);
-    return found == 1;
-}
-
-/* Take our frames off the outer end of the pending exception's traceback. */
-static void
-drop_own_frames(Veil *self)
-{
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    while (trace && PyTraceBack_Check(trace) && is_veiled(self, trace)) {
-        PyObject *next = (PyObject *)((PyTracebackObject *)trace)->tb_next;
-        Py_XINCREF(next);
-        Py_DECREF(trace);
-        trace = next;
-    }
-    PyErr_Restore(type, value, trace);
-}
 
 static PyObject *
 Veil_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
@@ -1359,7 +1373,7 @@ Veil_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *
     else
         result = PyObject_Vectorcall(hooked, args, nargsf, names);
     if (!result)
-        drop_own_frames((Veil *)self);
+        drop_own_frames();
     return result;
 }
 
@@ -1367,17 +1381,19 @@ static PyObject *
 Veil_new(PyTypeObject *type, PyObject *args, PyObject *kw)
 {
     static char *names[] = {"hooked", "folder", "is_unseen", NULL};
-    PyObject *hooked, *folder;
+    PyObject *hooked;
+    const char *folder;
     int is_unseen;
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "OUp", names, &hooked, &folder, &is_unseen))
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "Osp", names, &hooked, &folder, &is_unseen))
         return NULL;
+    if (strlen(folder) < sizeof own_prefix)
+        strcpy(own_prefix, folder);
     Veil *self = (Veil *)type->tp_alloc(type, 0);
     if (!self)
         return NULL;
     self->vectorcall = Veil_vectorcall;
     self->is_unseen = is_unseen;
     self->hooked = Py_NewRef(hooked);
-    self->folder = Py_NewRef(folder);
     return (PyObject *)self;
 }
 
@@ -1402,7 +1418,6 @@ Veil_dealloc(Veil *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->hooked);
-    Py_CLEAR(self->folder);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }

@@ -14,6 +14,7 @@ from _struct import Struct
 
 from . import core
 from .lookalike import Method
+from .raised import pass_on
 
 _Socket = _socket.socket
 _getsockopt, _setsockopt, _fileno = _Socket.getsockopt, _Socket.setsockopt, _Socket.fileno
@@ -107,7 +108,8 @@ class Arrivals:
             if asked or any(_getsockopt(sock, _SOL_SOCKET, option) for option in (29, 35)):
                 return -1
             _setsockopt(sock, _SOL_SOCKET, _STAMPING, _MARK)
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             return -1
         return fd
 
@@ -181,7 +183,8 @@ class Arrivals:
 def _is_marked(sock):
     try:
         return _getsockopt(sock, _SOL_SOCKET, _STAMPING) == _MARK
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False
 
 
@@ -251,7 +254,8 @@ def _into(take, result_of):
             return None
         try:
             size = memoryview(buffer).nbytes
-        except (TypeError, BufferError):
+        except (TypeError, BufferError) as error:
+            pass_on(error)
             return None
         if not 0 < (wanted or size) <= size:
             return None

@@ -12,6 +12,7 @@ import sys
 
 from . import layout
 from .lookalike import put_in_place, stand_in
+from .raised import pass_on
 
 _AGENT = b"SOCKREEL_AGENT"
 _PATH = b"PYTHONPATH"
@@ -55,8 +56,8 @@ class Doors:
         """Note a child that was started."""
         try:
             self.recorder.tape.note(layout.NOTE_CHILD, pid, started_by, why_not, *command)
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
 
 
 def _as_bytes(value):
@@ -69,7 +70,8 @@ def _with_mapping(doors, env):
         return env, ""
     try:
         pairs, why_not = doors.extended([(_as_bytes(name), _as_bytes(value)) for name, value in env.items()])
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return env, ""
     return dict(pairs), why_not
 
@@ -85,8 +87,8 @@ def _hook_fork_exec(doors, original):
                 if all(len(pair) == 2 for pair in pairs):
                     pairs, why_not = doors.extended(pairs)
                     args = (*args[:5], [name + b"=" + value for name, value in pairs], *args[6:])
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
         pid = original(*args, **kw)
         doors.note(pid, "spawn", why_not, command)
         return pid
@@ -103,7 +105,8 @@ def _hook_posix_spawn(doors, original):
         pid = original(*args, **kw)
         try:
             command = [_as_bytes(part) for part in argv]
-        except Exception:
+        except Exception as error:
+            pass_on(error)
             command = ()
         doors.note(pid, "spawn", why_not, command)
         return pid

@@ -5,14 +5,16 @@ the tape; whatever made a descriptor blocking or nonblocking is taken over, so t
 long they could wait. Knows the core's `begin_call` and `end_call`, Sockets, and signals' list of what is armed.
 """
 
+import _functools  # type: ignore[import-not-found]
 import os
 
-from . import core, layout, signals
+from . import calls, core, layout, signals
 from .lookalike import put_in_place, stand_in
-from .raised import is_ours
+from .raised import pass_on
 
+_partial = _functools.partial
 _FCNTL = layout.OPERATIONS["fcntl"]
-_NOTHING, _OK = layout.NOTHING, layout.OUTCOMES["ok"]
+_NOTHING = layout.NOTHING
 # fcntl(2), the same on every Linux that Python runs on.
 _F_GETFL, _F_SETFL, _F_SETOWN, _F_SETSIG, _F_GETSIG, _F_SETOWN_EX = 3, 4, 8, 10, 11, 15
 _RECORDED = (_F_SETFL, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX)
@@ -34,8 +36,7 @@ def _take_over(fd):
         if fd >= 0 and core.recorder.sockets.knows(fd):
             _timeout_by_flag(core.recorder.sockets, fd)
     except BaseException as error:
-        if not is_ours(error):
-            raise
+        pass_on(error)
 
 
 def _timeout_by_flag(sockets, fd):
@@ -56,49 +57,46 @@ def _timeout_by_flag(sockets, fd):
 
 def _hook_fcntl(original):
     def fcntl(*args):
-        call = None
-        fd = -1
-        try:
-            if len(args) in (2, 3) and isinstance(args[1], int) and args[1] in _RECORDED:
-                fd = _fd_of(args[0])
-                if _is_socket(fd):
-                    asked = args[2] if len(args) == 3 and isinstance(args[2], int) else _NOTHING if len(args) == 3 else 0
-                    call = core.begin_call(_FCNTL, fd, asked, 0, flags=args[1])
-                    if call is not None:
-                        _expect(fd, args[1], asked)
-        except BaseException as error:
-            if not is_ours(error):
-                if call is not None:
-                    core.fail_call(call, error)
-                raise
-        if call is None:
+        asked = _asked(args)
+        if asked is None:
             return original(*args)
-        try:
-            result = original(*args)
-        except BaseException as error:
-            core.fail_call(call, error)
-            _look_again(original, fd, args[1])
-            raise
-        core.end_call(call, core.now_ns(), _NOTHING, _OK)
+        fd, command = _fd_of(args[0]), args[1]
+        look_again = _partial(_look_again, original, fd, command)
+        expect = _partial(_expect, fd, command, asked)
+        result = calls.make(original, args, {}, None, _FCNTL, fd, asked, 0, flags=command, before=expect, failed=look_again)
         if asked == _NOTHING:
-            _look_again(original, fd, args[1])
+            look_again()
             return result
         try:
-            _learn(fd, args[1], asked)
+            _learn(fd, command, asked)
         except BaseException as error:
-            if not is_ours(error):
-                raise
+            pass_on(error)
         return result
 
     return fcntl
 
 
-def _expect(fd, command, asked):
+def _asked(args):
+    """Return what fcntl is given for a socket, _NOTHING where that is no number; None: this call is not recorded."""
+    try:
+        if len(args) in (2, 3) and isinstance(args[1], int) and args[1] in _RECORDED and _is_socket(_fd_of(args[0])):
+            if len(args) < 3:
+                return 0
+            return args[2] if isinstance(args[2], int) else _NOTHING
+    except BaseException as error:
+        pass_on(error)
+    return None
+
+
+def _expect(fd, command, asked, _):
     """Take note of signals that a call of fcntl may bring before it has returned."""
-    if command == _F_SETFL and asked != _NOTHING and asked & _O_ASYNC:
-        signals.arm(fd, core.recorder.sockets.number_of_fd(fd))
-    elif command == _F_SETSIG and asked != _NOTHING:
-        signals.may_send(core.recorder.sockets.number_of_fd(fd), asked)
+    try:
+        if command == _F_SETFL and asked != _NOTHING and asked & _O_ASYNC:
+            signals.arm(fd, core.recorder.sockets.number_of_fd(fd))
+        elif command == _F_SETSIG and asked != _NOTHING:
+            signals.may_send(core.recorder.sockets.number_of_fd(fd), asked)
+    except BaseException as error:
+        pass_on(error)
 
 
 def _learn(fd, command, asked):
@@ -121,8 +119,7 @@ def _look_again(original, fd, command):
         if asks is not None:
             _learn(fd, command, original(fd, asks))
     except BaseException as error:
-        if not is_ours(error):
-            raise
+        pass_on(error)
 
 
 def _hook_ioctl(original):
@@ -130,7 +127,8 @@ def _hook_ioctl(original):
         result = original(*args)
         try:
             fd = _fd_of(args[0])
-        except Exception:
+        except Exception as error:
+            pass_on(error)
             return result
         _take_over(fd)
         return result

@@ -18,7 +18,7 @@ from . import kernel, layout
 from .entries import Entry, Numbers
 from .lookalike import veil
 from .outcomes import failure
-from .raised import is_ours, of_handler
+from .raised import is_theirs, of_handler, pass_on
 from .sites import Sites
 from .sockets import Sockets
 from .tape import Tape
@@ -88,7 +88,7 @@ class Recorder:
                 unrecorded=veil(unrecorded),
                 fault=fault,
                 address=address_of,
-                of_handler=of_handler,
+                of_handler=is_theirs,
                 refork=restart_after_fork,
             )
         self.arrivals = _arrivals().Arrivals(self.core) if kernel_times else None
@@ -180,7 +180,8 @@ def _kernel_counts_ticks():
     """Say whether the kernel keeps time by the processor's counter: then the C core may read it, too."""
     try:
         descriptor = os.open("/sys/devices/system/clocksource/clocksource0/current_clocksource", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False
     try:
         return os.read(descriptor, 64).strip() == b"tsc"
@@ -210,9 +211,9 @@ def address_of(entry, address):
     return recorder.sockets.address(entry.family, address)
 
 
-def failed(error, entry, timeout_ns):
+def failed(error, entry, timeout_ns, started_ns=None):
     """Return outcome and errno of a call that raised; one that only says that the kernel connects made a connection of the socket."""
-    outcome, code = failure(error, entry, timeout_ns)
+    outcome, code = failure(error, entry, timeout_ns, started_ns)
     if outcome == _IN_PROGRESS and entry is not None:
         connecting(entry)
     return outcome, code
@@ -256,8 +257,8 @@ def void(buffer, at, thread=None, parent=None):
     try:
         if buffer is not None and at is not None:
             buffer[at + _STATE_AT] = _VOID
-    except Exception:
-        pass
+    except Exception as error:
+        pass_on(error)
 
 
 def unrecorded(original, sock, args, kw):
@@ -265,25 +266,25 @@ def unrecorded(original, sock, args, kw):
     made = True
     try:
         return original.__get__(sock)(*args, **kw)  # bound, as the program called it: messages name it so
-    except (TypeError, ValueError, OverflowError):
-        made = False
+    except (TypeError, ValueError, OverflowError) as error:
+        made = of_handler(error)
         raise
     finally:
         if made:
             try:
                 recorder.tape.lose_call()
-            except Exception:
-                pass
+            except Exception as error:
+                pass_on(error)
 
 
 def fault(error=None):
     """Count an error of our own that the program must not see; one that a signal handler of the program raised goes on."""
-    if error is not None and not is_ours(error):
-        raise error
+    if error is not None:
+        pass_on(error)
     try:
         recorder.tape.count_fault()
-    except Exception:
-        pass
+    except Exception as another:
+        pass_on(another)
 
 
 def keep_payload(number, size, data):
@@ -321,7 +322,7 @@ class Call:
     __slots__ = ("at", "buffer", "number", "parent", "started_ns", "thread")
 
 
-def begin_call(operation, fd, asked, timeout_ns, socket=None, flags=0):
+def begin_call(operation, fd, asked, timeout_ns, socket=None, flags=0, call=None, depth=2):
     """Open a slot for a call made from the caller of our caller's frame.
 
     Args:
@@ -329,11 +330,13 @@ def begin_call(operation, fd, asked, timeout_ns, socket=None, flags=0):
         fd: of what it is made on, or -1.
         asked, timeout_ns, flags: as in the layout.
         socket: number of what it is made on; None: of whatever is open on `fd`.
+        call: a new Call to be filled in, if the caller has one.
+        depth: how many frames above ours the caller's is.
 
     Returns:
         A Call for `end_call` or `fail_call`; None where there is no room: the call is lost, and counted.
     """
-    call = Call()
+    call = Call() if call is None else call
     try:
         call.number = number = next_slot()
         call.buffer = buffer = (
@@ -346,7 +349,7 @@ def begin_call(operation, fd, asked, timeout_ns, socket=None, flags=0):
         call.thread = thread = enter_thread()
         if socket is None:
             socket = recorder.sockets.number_of_fd(fd) if fd >= 0 else 0
-        site = recorder.sites.find(_getframe(2))
+        site = recorder.sites.find(_getframe(depth))
         call.parent = parent = thread.current
         call.started_ns = started_ns = now_ns()
         _open_slot(buffer, at, thread.id, socket, started_ns, asked, timeout_ns, parent, site, flags & 0xFFFFFFFF, 0, operation, _OPEN)
@@ -400,7 +403,7 @@ def fail_call(call, error, entry=None, timeout_ns=0):
     ended_ns = now_ns()
     call.thread.current = call.parent
     try:
-        outcome, code = failure(error, entry, timeout_ns)
+        outcome, code = failure(error, entry, timeout_ns, call.started_ns)
         _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, _NOTHING, 0, code, outcome, 0, _COMPLETE)
     except Exception as problem:
         fault(problem)
@@ -447,8 +450,8 @@ def leave_fd(entry, sock):
         counted = kernel.counted(entry, sock)
         if counted is not None:
             recorder.sockets.counted[entry.id] = counted
-    except OSError:
-        pass
+    except OSError as error:
+        pass_on(error)
     recorder.sockets.name_unbound(entry, sock)
     by_fd = recorder.sockets.by_fd
     if by_fd.get(entry.fd) is entry:

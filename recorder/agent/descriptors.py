@@ -15,6 +15,7 @@ from . import layout
 from .entries import STREAM, Entry, Numbers, ask, inode_of, is_socket, role_of
 from .internal import is_internal
 from .naming import kind_name
+from .raised import pass_on
 
 _fstat, _get_blocking, _set_blocking = os.fstat, os.get_blocking, os.set_blocking
 _readlink, _listdir, _getframe = os.readlink, os.listdir, sys._getframe
@@ -62,7 +63,8 @@ class Descriptors:
         for name in _listdir("/proc/self/fd"):
             try:
                 status = _fstat(int(name))
-            except OSError:
+            except OSError as error:
+                pass_on(error)
                 continue  # it was that of the directory
             if is_socket(status.st_mode):
                 self._inherited.setdefault(status.st_ino, ("", None))
@@ -79,7 +81,8 @@ class Descriptors:
             return found.id
         try:
             inode = _fstat(fd)
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             return 0
         if is_socket(inode.st_mode):
             return self._meet(fd, inode.st_ino, found).id
@@ -96,7 +99,8 @@ class Descriptors:
         """
         try:
             status = _fstat(fd)
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             return None
         found = self.by_fd.get(fd)
         if not is_socket(status.st_mode):
@@ -195,7 +199,8 @@ class Descriptors:
         """Note a descriptor that is no socket: an epoll, an eventfd, a pipe, a file."""
         try:
             target = _readlink("/proc/self/fd/%d" % fd)
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             target = ""
         kind = _FILE_KINDS.get(target) or ("pipe" if target.startswith("pipe:") else "other")
         entry = self._new(fd, inode, -1, 0, "poller" if kind == "epoll" else "other", "", "", 0)

@@ -9,6 +9,7 @@ import os
 
 from . import core, layout
 from .lookalike import put_in_place, stand_in
+from .raised import pass_on
 
 _chown, _geteuid, _listdir, _stat = os.chown, os.geteuid, os.listdir, os.stat
 _CHROOT = (
@@ -30,10 +31,10 @@ def _hand_over(uid):
             for name in _listdir(folder):
                 try:
                     _chown("%s/%s" % (folder, name), uid, -1, follow_symlinks=False)
-                except FileNotFoundError:
-                    pass  # the recorder was done with it
-        except OSError:
-            pass  # then its calls are lost, and counted
+                except FileNotFoundError as error:
+                    pass_on(error)  # the recorder was done with it
+        except OSError as error:
+            pass_on(error)  # then its calls are lost, and counted
 
 
 def _hook(name, original):
@@ -43,8 +44,8 @@ def _hook(name, original):
         try:
             if len(args) > at and isinstance(args[at], int):
                 _hand_over(args[at])
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
         return original(*args)
 
     return setuid
@@ -55,14 +56,14 @@ def _hook_chroot(original):
         try:
             for stream in ("c", "n"):
                 core.recorder.tape.take_along(stream, _SEGMENTS_TAKEN)
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
         result = original(*args, **kw)
         try:
             if not _sees(core.recorder.folders):
                 core.recorder.tape.note(layout.NOTE_BLIND, 0, _CHROOT)
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
         return result
 
     return chroot
@@ -71,7 +72,8 @@ def _hook_chroot(original):
 def _sees(folders):
     try:
         return all(_stat(folder) for folder in folders)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False
 
 

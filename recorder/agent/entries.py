@@ -8,6 +8,7 @@ import _socket
 import os
 
 from .naming import address_text
+from .raised import pass_on
 
 _fstat = os.fstat
 _Socket = _socket.socket
@@ -62,7 +63,8 @@ def inode_of(fd):
     """Return the inode that is open on a descriptor, -1 where nothing is."""
     try:
         return _fstat(fd).st_ino
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return -1
 
 
@@ -70,7 +72,8 @@ def ask(method, sock, family):
     """Return the address that getsockname or getpeername gives, as text; "" where there is none."""
     try:
         return address_text(family, method(sock))
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return ""
 
 
@@ -81,14 +84,15 @@ def role_of(sock, family, type_, local, peer):
     try:
         if _getsockopt(sock, _socket.SOL_SOCKET, _SO_ACCEPTCONN):
             return "listener"
-    except OSError:
-        pass
+    except OSError as error:
+        pass_on(error)
     if peer:
         return "connected"
     if family == UNIX and not local:
         try:
             _getpeername(sock)
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             return "other"
         return "pair"
     return "other"

@@ -11,6 +11,7 @@ import sys
 
 from . import layout
 from .lookalike import stand_in
+from .raised import pass_on
 
 _LIBRARY = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "lib-dynload") + os.sep
 _MODULE = type(sys)
@@ -47,8 +48,8 @@ def _hook_exec(extensions, original):
         result = original(*args, **kw)
         try:
             extensions.met(args[0])
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
         return result
 
     return exec_dynamic

@@ -10,9 +10,11 @@ Python's own timeouts are nothing to these calls: a descriptor is O_NONBLOCK, or
 import os
 import sys
 
-from . import core, layout
+from . import calls, core, layout
+from .entries import inode_of
 from .lookalike import dress, put_in_place, stand_in, veil
 from .methods import sum_of
+from .raised import pass_on
 
 _NOTHING = layout.NOTHING
 _OK, _EOF = layout.OUTCOMES["ok"], layout.OUTCOMES["eof"]
@@ -99,7 +101,8 @@ def _socket_of(fd):
     try:
         core.settle()
         return core.recorder.sockets.socket_on(fd)
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return None
 
 
@@ -136,33 +139,26 @@ def _hook_moving_by_name(name, original, files):
     return move
 
 
-def _begin(operation, entry, ask, args, kw):
-    """Return (what is asked, timeout in ns, an open Call), the Call None where it cannot be described: the original will refuse it."""
+def _described(entry, ask, args, kw):
+    """Return (what is asked, timeout in ns), None where it cannot be described: the original will refuse it."""
     try:
-        asked = ask(args, kw)
-        timeout_ns = -1 if _get_blocking(entry.fd) else 0
-    except Exception:
-        return _NOTHING, 0, None
-    return asked, timeout_ns, core.begin_call(operation, entry.fd, asked, timeout_ns, entry.id)
+        return ask(args, kw), -1 if _get_blocking(entry.fd) else 0
+    except Exception as error:
+        pass_on(error)
+        return None
 
 
 def _record(original, operation, entry, ask, finish, args, kw):
     """Make a call on a socket and record it."""
-    asked, timeout_ns, call = _begin(operation, entry, ask, args, kw)
-    if call is None:
+    told = _described(entry, ask, args, kw)
+    if told is None:
         return original(*args, **kw)
-    try:
-        result = original(*args, **kw)
-    except BaseException as error:
-        core.fail_call(call, error, entry, timeout_ns)
-        raise
-    ended_ns = core.now_ns()
-    try:
-        moved, outcome = finish(entry, call.number, args, asked, result)
-        core.end_call(call, ended_ns, moved, outcome)
-    except Exception:
-        core.end_call(call, ended_ns, _NOTHING, _OK)
-    return result
+    asked, timeout_ns = told
+
+    def finish_call(call, result, ended_ns):
+        return finish(entry, call.number, args, asked, result)
+
+    return calls.make(original, args, kw, finish_call, operation, entry.fd, asked, timeout_ns, entry.id, entry=entry, depth=4)
 
 
 def _nothing_asked(args, kw):
@@ -182,35 +178,36 @@ def _hook_close(original, files):
 
 
 def _record_close(original, fd, args, kw):
-    entry = None
     try:
         core.settle()
         sockets = core.recorder.sockets
         entry = sockets.leaving(fd)
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         entry = None
     if entry is None:
         return original(*args, **kw)
-    _, _, call = _begin(_CLOSE, entry, _nothing_asked, args, kw)
+    _, timeout_ns = _described(entry, _nothing_asked, args, kw) or (_NOTHING, 0)
+
+    def finish(call, result, ended_ns):
+        _closed(entry, ended_ns)
+        return _NOTHING, _OK
+
     try:
-        result = original(*args, **kw)
-    except BaseException as error:
-        if call is not None:
-            core.fail_call(call, error)
-        _closed(entry, core.now_ns())  # Linux lets go of the descriptor whatever close says
-        raise
-    ended_ns = core.now_ns()
-    if call is not None:
-        core.end_call(call, ended_ns, _NOTHING, _OK)
-    _closed(entry, ended_ns)
-    return result
+        return calls.make(original, args, kw, finish, _CLOSE, entry.fd, _NOTHING, timeout_ns, entry.id, depth=4)
+    finally:
+        if entry.open:  # Linux lets go of the descriptor whatever close says; but a handler may have raised before it was called
+            if inode_of(entry.fd) == entry.inode:
+                sockets.by_fd.setdefault(entry.fd, entry)
+            else:
+                _closed(entry, core.now_ns())
 
 
 def _closed(entry, at_ns):
     try:
         core.closed(entry, "close", at_ns)
-    except Exception:
-        pass
+    except Exception as error:
+        pass_on(error)
 
 
 def _hook_closerange(original, files):
@@ -222,8 +219,8 @@ def _hook_closerange(original, files):
             sockets = core.recorder.sockets
             known = [sockets.leaving(fd) for fd in list(sockets.by_fd) if low <= fd < high]
             entries = [entry for entry in known if entry is not None]
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
         result = original(*args, **kw)
         ended_ns = core.now_ns()
         for entry in entries:
@@ -241,8 +238,8 @@ def _hook_copying(original, files):
         try:
             if type(args[0]) is int and result != args[0]:
                 _copied(args[0], result, files)
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
         return result
 
     return copy
@@ -265,8 +262,8 @@ def _hook_fdopen(original, files):
             told.append(True)
             try:
                 core.recorder.tape.note(layout.NOTE_BLIND, 0, _FILE_OBJECT)
-            except Exception:
-                pass
+            except Exception as error:
+                pass_on(error)
         return original(*args, **kw)
 
     return fdopen
@@ -276,8 +273,8 @@ def _hook_socketpair(original):
     def paired(ends):
         try:
             core.recorder.sockets.pair(*ends)
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
 
     paired = veil(paired, True)
 

@@ -1,7 +1,8 @@
 /* Handler: what stands in a signal's place for the handler that the program has set, without a Python frame of ours.
  *
- * Owns one call: `enter(number, frame)` returns (delivery, frame to show the program), then the handler, then
- * `leave(delivery, error or None)`, whatever came of it. signals.py says what they do, and has the same in Python. */
+ * Owns one call: `enter(number, frame, handler)` returns (delivery, frame to show the program, whether `through` is to call the
+ * handler: raised.py says why), then the handler, then `leave(delivery, error or None)`, whatever came of it. signals.py says what
+ * they do, and has the same in Python. */
 
 #ifndef SOCKREEL_HANDLER_H
 #define SOCKREEL_HANDLER_H
@@ -11,7 +12,7 @@
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *original, *enter, *leave;
+    PyObject *original, *enter, *leave, *through;
 } Handler;
 
 /* Tell of the end. What `leave` raises is the program's (another handler's), and goes on in place of `error`. */
@@ -48,15 +49,20 @@ Handler_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyO
     PyObject *original = self->original; /* the handler may set another one, and so end ours */
     Py_INCREF(self);
     Py_INCREF(original);
-    PyObject *result = NULL, *entered = UNSEEN(PyObject_CallFunctionObjArgs(self->enter, args[0], args[1], NULL));
-    if (entered && PyTuple_CheckExact(entered) && PyTuple_GET_SIZE(entered) == 2) {
-        PyObject *shown[2] = {args[0], PyTuple_GET_ITEM(entered, 1)};
+    PyObject *result = NULL, *entered = UNSEEN(PyObject_CallFunctionObjArgs(self->enter, args[0], args[1], original, NULL));
+    PyObject *through = Py_XNewRef(self->through);
+    if (entered && PyTuple_CheckExact(entered) && PyTuple_GET_SIZE(entered) == 3) {
+        PyObject *shown[3] = {original, args[0], PyTuple_GET_ITEM(entered, 1)};
         int paused = seen_meanwhile();
-        result = PyObject_Vectorcall(original, shown, 2, NULL);
+        if (through && PyTuple_GET_ITEM(entered, 2) == Py_True)
+            result = PyObject_Vectorcall(through, shown, 3, NULL);
+        else
+            result = PyObject_Vectorcall(original, shown + 1, 2, NULL);
         unseen_again(paused);
         result = Handler_left(self, PyTuple_GET_ITEM(entered, 0), result);
     }
     Py_XDECREF(entered);
+    Py_XDECREF(through);
     Py_DECREF(original);
     Py_DECREF(self);
     return result;
@@ -65,8 +71,8 @@ Handler_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyO
 static PyObject *
 Handler_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kw))
 {
-    PyObject *original, *enter, *leave;
-    if (!PyArg_ParseTuple(args, "OOO", &original, &enter, &leave))
+    PyObject *original, *enter, *leave, *through;
+    if (!PyArg_ParseTuple(args, "OOOO", &original, &enter, &leave, &through))
         return NULL;
     Handler *self = (Handler *)type->tp_alloc(type, 0);
     if (!self)
@@ -75,6 +81,7 @@ Handler_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kw))
     self->original = Py_NewRef(original);
     self->enter = Py_NewRef(enter);
     self->leave = Py_NewRef(leave);
+    self->through = Py_NewRef(through);
     return (PyObject *)self;
 }
 
@@ -84,6 +91,7 @@ Handler_traverse(Handler *self, visitproc visit, void *arg)
     Py_VISIT(self->original);
     Py_VISIT(self->enter);
     Py_VISIT(self->leave);
+    Py_VISIT(self->through);
     Py_VISIT(Py_TYPE(self));
     return 0;
 }
@@ -93,6 +101,7 @@ Handler_clear(Handler *self)
 {
     Py_CLEAR(self->enter);
     Py_CLEAR(self->leave);
+    Py_CLEAR(self->through);
     return 0; /* `original` stays: a signal may come at any time */
 }
 

@@ -136,6 +136,11 @@ class Method(_Answers):
         pass
 
 
+def stands_in(found):
+    """Say whether something stands in already: a signal handler of the program may have raised in the middle of an installation."""
+    return issubclass(type(found), (_Answers, *_native_types))
+
+
 def veil(hooked, is_unseen=False):
     """Return what a hook is called through: with the C core, tracebacks of the program show no frame of ours.
 
@@ -151,11 +156,13 @@ def draw_veil(native):
     Args:
         native: the module `_core`, or None.
     """
-    global _veil_type
+    global _veil_type, _native_types
     _veil_type = native.Veil if native else None
+    _native_types = (native.Method, native.Gate) if native else ()
 
 
 _veil_type = None
+_native_types: tuple = ()
 
 
 def stand_in(hooked, original, is_unseen=False):

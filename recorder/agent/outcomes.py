@@ -39,18 +39,19 @@ _BY_TLS_NAME = {
 }
 
 
-def failure(error, entry, timeout_ns):
+def failure(error, entry, timeout_ns, started_ns=None):
     """Return what a call came to that raised.
 
     Args:
         error: what it raised.
         entry: of its socket; None: of no socket.
         timeout_ns: how long it could wait.
+        started_ns: when it began; None: not known.
 
     Returns:
         (outcome, errno or 0).
     """
-    if of_handler(error):
+    if of_handler(error, started_ns):
         return _OUTCOMES["interrupted"], 0
     if isinstance(error, OSError) and any(kind.__name__ == "SSLError" for kind in type(error).__mro__):
         return _tls_failure(error), 0  # its errno is a number of OpenSSL's

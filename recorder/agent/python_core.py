@@ -11,7 +11,7 @@ import errno
 import sys
 
 from . import core, layout
-from .raised import is_ours
+from .raised import cleared, is_ours, pass_on
 
 _getframe = sys._getframe
 _now = core.now_ns
@@ -52,12 +52,14 @@ def hook(original, operation, ask, finish, before=None, ready=None):
             number = next_slot()
             try:
                 buffer = call_segments[number >> _SLOT_BITS]
-            except KeyError:
+            except KeyError as error:
+                pass_on(error)
                 buffer = core.map_calls(number >> _SLOT_BITS)
             at = (number & _SLOT_MASK) * _SLOT_BYTES
             try:
                 running = local.thread
-            except AttributeError:
+            except AttributeError as error:
+                pass_on(error)
                 running = core.enter_thread()
             entry = entries.get(id(sock)) or recorder.sockets.identify(sock)
             frame = _getframe(1)
@@ -78,7 +80,7 @@ def hook(original, operation, ask, finish, before=None, ready=None):
             core.void(buffer, at, running, parent)
             thread = None
             if not is_ours(error):  # a signal handler raised it, before the call was made
-                raise
+                raise cleared(error)
         if thread is None:
             return core.unrecorded(original, sock, args, kw)
         is_open = True
@@ -134,4 +136,4 @@ def _unclear():
     error = sys.exc_info()[1]
     if error is None:
         return _OK
-    return _ERROR if isinstance(error, Exception) else _INTERRUPTED
+    return _ERROR if is_ours(error) else _INTERRUPTED

@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 
-from . import core, layout
+from . import calls, core, layout
 from .lookalike import dress
 from .outcomes import failure
 
@@ -179,8 +179,8 @@ def _rings():
 def _quietly(function, *args):
     try:
         return function(*args)
-    except Exception:
-        core.fault()
+    except Exception as error:
+        core.fault(error)
         return None
 
 
@@ -197,20 +197,18 @@ def _hook_call(original, operation, asks_wait, names):
         wanted = next((arg for arg in [*args[1:], *kw.values()] if type(arg) is int), 1 if waits else 0)
         waits = wanted > 0 if asks_wait else waits
         code = _OPERATIONS["ring_wait"] if waits else _OPERATIONS["ring_submit"]
-        call = core.begin_call(code, found.fd, wanted if waits else len(found.prepared), -1 if waits else 0)
-        if call is None:
-            return original(*args, **kw)
-        _quietly(known.submitting, found, call.number)
-        if len(args) > 1 and type(args[1]) is not int:
-            found.last_cqe = args[1]
-        try:
-            result = original(*args, **kw)
-        except BaseException as error:
-            core.fail_call(call, error)
-            raise
-        found.wait = call.number
-        core.end_call(call, core.now_ns(), result if type(result) is int and result >= 0 else _NOTHING, _OK)
-        return result
+
+        def before(call):
+            _quietly(known.submitting, found, call.number)
+            if len(args) > 1 and type(args[1]) is not int:
+                found.last_cqe = args[1]
+
+        def finish(call, result, ended_ns):
+            found.wait = call.number
+            return result if type(result) is int and result >= 0 else _NOTHING, _OK
+
+        asked = wanted if waits else len(found.prepared)
+        return calls.make(original, args, kw, finish, code, found.fd, asked, -1 if waits else 0, before=before)
 
     return enter
 

@@ -13,10 +13,10 @@ import _signal  # type: ignore[import-not-found]
 import itertools
 import sys
 
-from . import core, layout
+from . import calls, core, layout
 from .lookalike import stand_in
 from .naming import timeout_to_ns
-from .raised import by_handler, is_ours
+from .raised import by_handler, is_inside, marks, pass_on, through
 from .whereabouts import AGENT
 
 _OPERATIONS = layout.OPERATIONS
@@ -147,12 +147,17 @@ def _outside(frame):
     return frame
 
 
-def _enter(number, frame):
+def _enter(number, frame, handler=None):
     """Note that a handler begins.
 
+    Args:
+        number, frame: as the interpreter gives them.
+        handler: of the program, where nothing tells by a traceback that it called it.
+
     Returns:
-        (what `_leave` wants to know of it, or None; the frame to show the handler).
+        (what `_leave` wants to know of it, or None; the frame to show the handler; whether `raised.through` is to call it).
     """
+    inside = handler is not None and is_inside(frame, handler)
     try:
         state = _here()
         thread = core.enter_thread()
@@ -160,11 +165,10 @@ def _enter(number, frame):
         key = _note(
             state, number, "wakeup_fd" if woken else "handler", core.now_ns(), -1, thread, thread.current, _wakeup_socket() if woken else 0
         )
-        return (state, key), _outside(frame)
+        return (state, key), _outside(frame), inside
     except BaseException as error:
-        if not is_ours(error):  # another handler raised, before this one could begin
-            raise
-        return None, frame
+        pass_on(error)  # another handler raised, before this one could begin
+        return None, frame, inside
 
 
 def _leave(delivery, error):
@@ -174,14 +178,13 @@ def _leave(delivery, error):
         delivery: as `_enter` gave it.
         error: what it raised, or None.
     """
-    if error is not None:
-        by_handler(error)
     try:
+        if error is not None:
+            by_handler(error)
         if delivery is not None and delivery[0].tape is core.recorder.tape:  # else we are a child that it forked
             delivery[0].tape.note(layout.NOTE_SIGNAL, delivery[1], core.now_ns())
     except BaseException as fault:
-        if not is_ours(fault):
-            raise
+        pass_on(fault)
 
 
 class Handler:
@@ -189,13 +192,13 @@ class Handler:
 
     __slots__ = ("original",)
 
-    def __init__(self, original, enter, leave):
+    def __init__(self, original, enter, leave, through):
         self.original = original
 
     def __call__(self, *args):
         if len(args) != 2:
             return self.original(*args)
-        delivery, frame = _enter(*args)
+        delivery, frame, _ = _enter(*args)
         error = None
         try:
             return self.original(args[0], frame)
@@ -205,6 +208,9 @@ class Handler:
         finally:
             _leave(delivery, error)
             error = None
+
+
+marks(Handler.__call__)
 
 
 class _Interrupter:
@@ -221,7 +227,7 @@ class _Interrupter:
 
     @property
     def __call__(self):
-        delivery, _ = _enter(self.number, None)
+        delivery, _, _ = _enter(self.number, None)
         _leave(delivery, None)
         return self.original
 
@@ -242,7 +248,7 @@ def _hook_signal(original, handler_type):
             if handler_type is Handler and args[1] is _signal.default_int_handler and isinstance(args[0], int):
                 args = (args[0], _Interrupter(*reversed(args)))
             else:
-                args = (args[0], handler_type(args[1], _enter, _leave))
+                args = (args[0], handler_type(args[1], _enter, _leave, through))
         return _unwrapped(original(*args))
 
     return signal
@@ -265,8 +271,7 @@ def _hook_set_wakeup_fd(original):
                 _here()
                 core.recorder.sockets.number_of_fd(_wakeup_fd)  # made known now: a handler is no place for it
         except BaseException as error:
-            if not is_ours(error):
-                raise
+            pass_on(error)
         return before
 
     return set_wakeup_fd
@@ -281,33 +286,21 @@ def _hook_wait(original, operation, with_timeout):
     code = _OPERATIONS[operation]
 
     def wait(*args, **kw):
-        call = None
         try:
             watched = len(args[0]) if args and isinstance(args[0], _SIZED) else _NOTHING
             timeout_ns = max(0, timeout_to_ns(args[1])) if with_timeout else -1
         except Exception as error:
-            if not is_ours(error):
-                raise
+            pass_on(error)
+            timeout_ns = None
+        if timeout_ns is None:
             return original(*args, **kw)  # arguments that it will refuse, or a time that is no number of ours
-        call = core.begin_call(code, -1, watched, timeout_ns)
-        if call is None:
-            return original(*args, **kw)
-        try:
-            result = original(*args, **kw)
-        except BaseException as error:
-            core.fail_call(call, error)
-            raise
-        ended_ns = core.now_ns()
-        try:
-            number = _number_of(result)
-            if number:
-                _note(_here(), number, "sigwait", ended_ns, ended_ns, call.thread, call.number + 1, 0)
-            core.end_call(call, ended_ns, number, _OK if number or operation == "pause" else _TIMEOUT)
-        except BaseException as error:
-            core.end_call(call, ended_ns, _NOTHING, _OK)
-            if not is_ours(error):
-                raise
-        return result
+        return calls.make(original, args, kw, taken, code, -1, watched, timeout_ns)
+
+    def taken(call, result, ended_ns):
+        number = _number_of(result)
+        if number:
+            _note(_here(), number, "sigwait", ended_ns, ended_ns, call.thread, call.number + 1, 0)
+        return number, _OK if number or operation == "pause" else _TIMEOUT
 
     return wait
 
@@ -342,5 +335,5 @@ def install(native):
     if before is _signal.default_int_handler:
         try:
             _signal.signal(number, before)
-        except ValueError:
-            pass  # not the main interpreter: it hears no signals
+        except ValueError as error:
+            pass_on(error)  # not the main interpreter, otherwise: it hears no signals

@@ -9,6 +9,7 @@ import os
 import sys
 
 from . import layout
+from .raised import pass_on
 from .whereabouts import AGENT
 
 _LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -106,7 +107,8 @@ def _absolute(file):
 def _is_there(file):
     try:
         _stat(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        pass_on(error)
         return False
     return True
 
@@ -135,5 +137,6 @@ def _text_from_loader(frame):
     loader = frame.f_globals.get("__loader__")
     try:
         return loader.get_source(frame.f_globals["__name__"]) or ""
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return ""

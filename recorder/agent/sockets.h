@@ -258,7 +258,7 @@ timeout_of(const Core *core, PyObject *sock, int fd)
     return timeout_ns;
 }
 
-/* Meet the object of a socket that was accepted a moment ago: Sockets.identify. Returns a new reference; NULL: ask Python. */
+/* Meet the object of a socket that was accepted a moment ago: Sockets.identify. Returns a new reference; NULL: ask Python, or with an exception of the program's. */
 static Entry *
 meet_accepted(Core *core, PyObject *sock)
 {
@@ -289,7 +289,8 @@ meet_accepted(Core *core, PyObject *sock)
             Py_SETREF(entry->local, known);
     }
     if (told < 0 || adopt(core, sock, entry) < 0) {
-        PyErr_Clear(); /* Python meets it as another object on the same descriptor */
+        if (is_ours(core))
+            PyErr_Clear(); /* Python meets it as another object on the same descriptor */
         Py_CLEAR(entry);
     }
     return entry;
@@ -402,7 +403,8 @@ note_closed(Core *core, Entry *entry, int64_t at_ns, const char *by, const Count
 #endif
 
 /* An Entry is called when the object that it was adopted for is gone: no place to run Python, where a signal handler could
- * come in whose exception would go nowhere. What the end of the interpreter takes away is not collected. */
+ * come in whose exception would go nowhere. Where that must be all the same, for memory of the tape, the exception is raised as soon as
+ * the program goes on. What the end of the interpreter takes away is not collected. */
 static PyObject *
 Entry_gone(Entry *self, PyObject *args, PyObject *Py_UNUSED(kw))
 {
@@ -416,7 +418,7 @@ Entry_gone(Entry *self, PyObject *args, PyObject *Py_UNUSED(kw))
         self->object = NULL;
         int forked = core->forking && getpid() != core->forking; /* the tape is the parent's */
         if (core->by_fd && !forked && !Py_IsFinalizing() && note_closed(core, self, now_ns(&core->clock), "collected", &nothing) < 0)
-            PyErr_Clear();
+            drop_or_keep(core);
     }
     Py_DECREF(self);
     Py_RETURN_NONE;

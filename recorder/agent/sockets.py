@@ -14,6 +14,7 @@ from . import layout
 from .descriptors import Descriptors
 from .entries import STREAM, UNIX, Entry, ask, inode_of, memory_entry
 from .naming import address_text, timeout_to_ns
+from .raised import pass_on
 
 _fstat, _get_blocking = os.fstat, os.get_blocking
 _Socket = _socket.socket
@@ -173,7 +174,8 @@ class Sockets(Descriptors):
         if seconds is None and fd >= 0:
             try:
                 return -1 if _get_blocking(fd) else 0
-            except OSError:
+            except OSError as error:
+                pass_on(error)
                 return -1  # another thread has closed it: the call that fails for it is a call all the same
         return timeout_to_ns(seconds)
 

@@ -11,6 +11,7 @@ import os
 import sys
 
 from .lookalike import stand_in
+from .raised import pass_on
 
 
 def read_settings(folder):
@@ -42,7 +43,8 @@ def describe(core, why):
 def _directory():
     try:
         return os.getcwd()
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return ""
 
 
@@ -66,12 +68,17 @@ class WaitForModules:
         if not self.installs:
             try:
                 sys.meta_path.remove(self)
-            except ValueError:
-                pass
+            except ValueError as error:
+                pass_on(error)
         spec = _frozen_importlib._find_spec(name, path, target)
         if spec is not None and spec.loader is not None and ("." in name or _is_library(spec.origin or "")):
-            spec.loader = _HookingLoader(spec.loader, spec, install)
+            spec.loader = _HookingLoader(spec.loader, spec, install, lambda: self._wait_again(name, install))
         return spec
+
+    def _wait_again(self, name, install):
+        self.installs[name] = install
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
 
 
 class WaitInLibrary:
@@ -90,14 +97,17 @@ class WaitInLibrary:
         library = folder or os.path.dirname(os.path.abspath(os.__file__))
         self.finder = _frozen_importlib_external.PathFinder._path_importer_cache(library)
         self.find_spec = self.finder.find_spec
-        self.finder.find_spec = self._find_spec
+        self._wait()
 
     def _find_spec(self, name, target=None):
         spec = self.find_spec(name, target)
         if name == self.name and spec is not None and spec.loader is not None:
             self.finder.__dict__.pop("find_spec", None)
-            spec.loader = _HookingLoader(spec.loader, spec, self.install)
+            spec.loader = _HookingLoader(spec.loader, spec, self.install, self._wait)
         return spec
+
+    def _wait(self):
+        self.finder.find_spec = self._find_spec
 
 
 def _is_library(origin):
@@ -127,27 +137,33 @@ def hook_extension(name, install):
                 if _imp.exec_dynamic is hooked:
                     _imp.exec_dynamic = original
                 install(module)
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
         return result
 
     hooked = _imp.exec_dynamic = stand_in(exec_dynamic, original)
 
 
 class _HookingLoader:
-    def __init__(self, loader, spec, install):
-        self.loader, self.spec, self.install = loader, spec, install
+    def __init__(self, loader, spec, install, wait_again):
+        self.loader, self.spec, self.install, self.wait_again = loader, spec, install, wait_again
 
     def create_module(self, spec):
         return self.loader.create_module(spec)
 
     def exec_module(self, module):
         self.spec.loader = module.__loader__ = self.loader
-        self.loader.exec_module(module)
+        is_done = False
         try:
-            self.install(module)
-        except Exception:
-            pass
+            self.loader.exec_module(module)
+            try:
+                self.install(module)
+            except Exception as error:
+                pass_on(error)
+            is_done = True
+        finally:
+            if not is_done:
+                self.wait_again()  # the import has failed, as a signal handler raised: the program may try again
 
     def __getattr__(self, name):
         return getattr(self.loader, name)

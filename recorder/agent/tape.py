@@ -15,6 +15,7 @@ import os
 import time
 
 from . import layout
+from .raised import pass_on
 
 _open, _close, _link, _rename, _unlink, _write, _stat = os.open, os.close, os.link, os.rename, os.unlink, os.write, os.stat
 _reserve, _chmod = os.posix_fallocate, os.fchmod
@@ -119,10 +120,12 @@ def _publish(private, path):
         _link(private, path)
     except FileExistsError:
         raise
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         try:
             _stat(path)
-        except FileNotFoundError:
+        except FileNotFoundError as missing:
+            pass_on(missing)
             _rename(private, path)
         else:
             raise FileExistsError(errno.EEXIST, path)
@@ -179,9 +182,11 @@ class Tape:
             try:
                 try:
                     head = self._create(path, len(content), layout.HEAD_BYTES, content)
-                except FileExistsError:
+                except FileExistsError as error:
+                    pass_on(error)
                     head = self._map_existing(path, layout.HEAD_BYTES)
             except OSError as error:
+                pass_on(error)
                 problem = error
             else:
                 self.name = name
@@ -211,8 +216,8 @@ class Tape:
             finally:
                 try:
                     _unlink(private)
-                except FileNotFoundError:
-                    pass
+                except FileNotFoundError as error:
+                    pass_on(error)
         finally:
             _close(descriptor)
 
@@ -231,7 +236,8 @@ class Tape:
             if self.head is None and self.text is not None:
                 self.open(self.text)
             buffer = self._segment(stream, number) if self.head is not None else None
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             buffer = None
         # One answer for all threads, for ever: the reader passes over what was noted as failed.
         answer = segments.setdefault(number, buffer)
@@ -265,13 +271,15 @@ class Tape:
             for _ in range(2):
                 try:
                     return self._map_existing(path, size)
-                except FileNotFoundError:
-                    pass
+                except FileNotFoundError as error:
+                    pass_on(error)
                 try:
                     return self._create(path, size, size)
-                except FileExistsError:
+                except FileExistsError as error:
+                    pass_on(error)
                     continue  # the recorder, or another thread, made it in between
                 except OSError as error:
+                    pass_on(error)
                     problem = error
                     break
         raise problem or OSError(errno.ENOSPC, "no room for the tape")
@@ -327,7 +335,8 @@ class Tape:
         while True:
             try:
                 buffer = self.notes[number >> layout.CELL_BITS]
-            except KeyError:
+            except KeyError as error:
+                pass_on(error)
                 buffer = self.map_segment("n", number >> layout.CELL_BITS)
             if buffer is not None:
                 at = (number & (layout.CELLS - 1)) * layout.CELL_BYTES
@@ -361,8 +370,8 @@ def _joined(fields):
         text = "\0".join([field if type(field) is str else _AS_TEXT[type(field)](field) for field in fields])
         if text.count("\0") == len(fields) - 1:
             return text.encode()
-    except (KeyError, UnicodeEncodeError):
-        pass
+    except (KeyError, UnicodeEncodeError) as error:
+        pass_on(error)
     return b"\0".join([_encode(field) for field in fields])
 
 
@@ -374,5 +383,6 @@ def _encode(value):
     text = str(value).replace("\0", "\ufffd")
     try:
         return text.encode("utf-8", "surrogateescape")  # a file name that was no UTF-8 is written back as it was
-    except UnicodeEncodeError:
+    except UnicodeEncodeError as error:
+        pass_on(error)
         return text.encode("utf-8", "backslashreplace")

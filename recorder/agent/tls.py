@@ -12,9 +12,10 @@ import _socket
 import _weakref
 
 from . import core, layout
-from .lookalike import BoundMethod, Method
+from .lookalike import BoundMethod, Method, stands_in
 from .methods import ask_send, sent
 from .python_core import hook
+from .raised import pass_on
 from .sealed import set_on_sealed_type
 
 _Socket = _socket.socket
@@ -135,8 +136,8 @@ def _hook_wrap_bio(original, channels):
         connection = original(context, *args, **kw)
         try:
             channels.opened(args[0] if args else kw["incoming"], kw["owner"])
-        except Exception:
-            pass  # not as `ssl` calls it: its socket stays unknown
+        except Exception as error:
+            pass_on(error)  # not as `ssl` calls it: its socket stays unknown
         return connection
 
     return _wrap_bio
@@ -147,8 +148,8 @@ def _hook_write(original, channels):
         result = original(incoming, *args, **kw)
         try:
             channels.written(incoming, args[0])
-        except Exception:
-            pass
+        except Exception as error:
+            pass_on(error)
         return result
 
     return write
@@ -165,6 +166,8 @@ def install(ssl, recorder):
     connection = classes._SSLSocket
     for name, (on_socket, in_memory, ask, finish) in METHODS.items():
         original = vars(connection)[name]
+        if stands_in(original):
+            continue
         operations = _OPERATIONS[on_socket], _OPERATIONS[in_memory]
         if recorder.core is not None:
             method = _native_method(recorder, original, operations, ask, finish)
@@ -176,7 +179,8 @@ def install(ssl, recorder):
     channels = Channels()
     for cls, name, observed in ((classes._SSLContext, "_wrap_bio", _hook_wrap_bio), (classes.MemoryBIO, "write", _hook_write)):
         original = vars(cls)[name]
-        set_on_sealed_type(cls, name, _looking_like(original, observed(original, channels)))
+        if not stands_in(original):
+            set_on_sealed_type(cls, name, _looking_like(original, observed(original, channels)))
     create = ssl.SSLSocket._create.__func__.__code__
     place = create.co_filename, create.co_name  # not the code itself: a program may import `ssl` afresh
     core.rewraps = lambda frame: (frame.f_code.co_filename, frame.f_code.co_name) == place

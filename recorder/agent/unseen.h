@@ -1,6 +1,8 @@
 /* What runs of ours is no business of the program's tracers and profilers: they are held while Python of ours runs.
+ * Nor is it of who reads a traceback.
  *
- * Owns that pause. A signal handler of the program that comes in the middle of it is seen (handler.h). */
+ * Owns that pause, and taking frames of ours off an exception. A signal handler of the program that comes in the middle
+ * of ours is seen (handler.h). */
 
 #ifndef SOCKREEL_UNSEEN_H
 #define SOCKREEL_UNSEEN_H
@@ -57,6 +59,35 @@ unseen_again(int paused)
 {
     while (unseen < paused)
         unseen_begin();
+}
+
+static char own_prefix[1024]; /* what the names of our code begin with (whereabouts.py) */
+
+static int
+is_own(PyObject *trace)
+{
+    PyCodeObject *code = PyFrame_GetCode(((PyTracebackObject *)trace)->tb_frame);
+    const char *name = own_prefix[0] && PyUnicode_Check(code->co_filename) ? PyUnicode_AsUTF8(code->co_filename) : NULL;
+    if (!name)
+        PyErr_Clear();
+    int own = name && strncmp(name, own_prefix, strlen(own_prefix)) == 0;
+    Py_DECREF(code);
+    return own;
+}
+
+/* Take our frames off the outer end of the pending exception's traceback. */
+static void
+drop_own_frames(void)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    while (trace && PyTraceBack_Check(trace) && is_own(trace)) {
+        PyObject *next = (PyObject *)((PyTracebackObject *)trace)->tb_next;
+        Py_XINCREF(next);
+        Py_DECREF(trace);
+        trace = next;
+    }
+    PyErr_Restore(type, value, trace);
 }
 
 #endif

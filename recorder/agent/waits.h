@@ -90,6 +90,8 @@ told_to_watch(Method *self, Wait *wait, PyObject *const *args, Py_ssize_t count)
         wait->interest = -1;
     wait->watched = number < 0 ? -1 : number_of_fd(core, fd);
     if (number >= 0 && wait->watched < 0) {
+        if (!is_ours(core))
+            return -1;
         PyErr_Clear();
         return 0;
     }
@@ -240,8 +242,11 @@ waited(Method *self, PyObject *const *args, size_t nargsf, PyObject *names)
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
     if (names || count > 3 || !self->core->by_fd || !self->ask)
         return PyObject_Vectorcall(self->ask ? self->ask : self->original, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);
-    if (settle(self->core) < 0)
+    if (settle(self->core) < 0) {
+        if (!is_ours(self->core))
+            return NULL;
         PyErr_Clear(); /* it is tried again, and counted, when the call takes its place */
+    }
     Wait wait;
     int known = describe_wait(self, &wait, args + 1, count - 1);
     PyObject *given[3] = {args[0], wait.number ? wait.number : count > 1 ? args[1] : NULL, count > 2 ? args[2] : NULL};

@@ -8,8 +8,9 @@ A readiness note (layout.NOTE_READINESS) holds three numbers per socket: the soc
 events asked for and the events reported, in the bits of poll(2); -1 where there is none.
 """
 
-from . import core, layout
-from .lookalike import BoundMethod, Method, stand_in, veil
+from . import calls, core, layout
+from .lookalike import BoundMethod, Method, stand_in, stands_in, veil
+from .raised import pass_on
 from .sealed import set_on_sealed_type
 
 _OPERATIONS = layout.OPERATIONS
@@ -49,7 +50,8 @@ def _number_of_poller(fd):
     try:
         core.settle()
         return core.recorder.sockets.number_of_poller(fd) if fd >= 0 else 0
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return None
 
 
@@ -72,22 +74,13 @@ def _wait(original, operation, poller_fd, asked, timeout_ns, args, kw, report):
         args, kw: of the call.
         report: function(result) -> rows of (socket, interest, events); how many there are is the call's result.
     """
-    call = core.begin_call(operation, poller_fd, asked, timeout_ns, _number_of_poller(poller_fd))
-    if call is None:
-        return original(*args, **kw)
-    try:
-        result = original(*args, **kw)
-    except BaseException as error:
-        core.fail_call(call, error)
-        raise
-    ended_ns = core.now_ns()
-    try:
+
+    def finish(call, result, ended_ns):
         told = report(result)
         _note(call.number, told)
-        core.end_call(call, ended_ns, len(told), _OK if told else _TIMEOUT)
-    except Exception:
-        core.end_call(call, ended_ns, _NOTHING, _OK)
-    return result
+        return len(told), _OK if told else _TIMEOUT
+
+    return calls.make(original, args, kw, finish, operation, poller_fd, asked, timeout_ns, _number_of_poller(poller_fd), depth=4)
 
 
 def _hook_select(original):
@@ -117,7 +110,8 @@ def _watched_by_select(args):
         objects = [watched for some in lists for watched in some if not isinstance(watched, int)]
         if not all(_has_number(watched) for watched in objects):
             return None
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return None
     if objects:
         lists = [[_number_told_by(watched) for watched in some] for some in lists]
@@ -166,7 +160,8 @@ def _described(describe, *args):
     """
     try:
         return describe(*args)
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return None
 
 
@@ -209,7 +204,7 @@ def _hook_interest(original, operation, with_poller):
         fd = _fd_of(watched)
         told = [(_number_of(fd), -1 if operation == "unregister" else mask, -1)] if fd >= 0 else []
         poller_fd = poller.fileno() if with_poller else -1
-        return told, core.begin_call(_OPERATIONS[operation], poller_fd, _NOTHING, 0, _number_of_poller(poller_fd))
+        return told, poller_fd, _number_of_poller(poller_fd)
 
     def change(self, *args, **kw):
         if args and not isinstance(args[0], int) and _described(_has_number, args[0]):
@@ -218,21 +213,13 @@ def _hook_interest(original, operation, with_poller):
         found = _described(begin, self, args, kw)
         if found is None:
             return original(self, *args, **kw)
-        told, call = found
-        if call is None:
-            return original(self, *args, **kw)
-        try:
-            result = original(self, *args, **kw)
-        except BaseException as error:
-            core.fail_call(call, error)
-            raise
-        ended_ns = core.now_ns()
-        try:
+        told, poller_fd, number = found
+
+        def finish(call, result, ended_ns):
             _note(call.number, told)
-        except Exception:
-            pass
-        core.end_call(call, ended_ns, _NOTHING, _OK)
-        return result
+            return _NOTHING, _OK
+
+        return calls.make(original, (self, *args), kw, finish, _OPERATIONS[operation], poller_fd, _NOTHING, 0, number)
 
     return change
 
@@ -242,13 +229,11 @@ def _hook_close(original):
         fd = _described(self.fileno)
         if fd is None or not core.recorder.sockets.knows(fd):
             return original(self)  # closed already, or it never watched anything: `selectors` tries one at its import
-        call = core.begin_call(_OPERATIONS["close"], fd, _NOTHING, -1)
-        core.recorder.sockets.leave_number(fd)
-        try:
-            return original(self)
-        finally:
-            if call is not None:
-                core.end_call(call, core.now_ns(), _NOTHING, _OK)
+
+        def leave(_):
+            _described(core.recorder.sockets.leave_number, fd)
+
+        return calls.make(original, (self,), {}, None, _OPERATIONS["close"], fd, _NOTHING, -1, before=leave)
 
     return close
 
@@ -259,7 +244,8 @@ def install(select):
     Args:
         select: the module `select`.
     """
-    select.select = stand_in(_hook_select(select.select), select.select)
+    if not stands_in(select.select):
+        select.select = stand_in(_hook_select(select.select), select.select)
     if hasattr(select, "poll"):
         kind = type(select.poll())
         _set(kind, "poll", _hook_poll)
@@ -287,6 +273,8 @@ def _native_method(cls, name, hooked, original):
 def _set(cls, name, hook):
     """Put a method on a type of C: settable from Python 3.9; before, through the type's own dictionary."""
     original = vars(cls)[name]
+    if stands_in(original):
+        return
     hooked = hook(original)
     hooked.__name__ = name
     hooked.__wrapped__ = original
@@ -294,5 +282,6 @@ def _set(cls, name, hook):
     method = method or Method(hooked, original)
     try:
         setattr(cls, name, method)
-    except TypeError:
+    except TypeError as error:
+        pass_on(error)
         set_on_sealed_type(cls, name, method)
