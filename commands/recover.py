@@ -62,5 +62,5 @@ def _print(file: Path, run: Recovered) -> None:
     for pid in run.still_running:
         line(f"    process {pid} still runs, unrecorded from now on", "yellow")
     if run.log_stays:
-        line(f"    somebody is reading it: its newest part stays in {visible(str(file))}-wal", "yellow")
+        line(f"    somebody is reading it, or there is no room: its newest part stays in {visible(str(file))}-wal", "yellow")
     line(f"    next: sockreel show {visible(str(file))}#{visible(run.name)}")

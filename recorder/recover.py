@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SockreelError
-from ..traces import create_trace, open_trace
+from ..traces import TraceError, create_trace, open_trace
+from ..traces.exchanges import link_exchanges
 from ..traces.recovery import Left, boot, left_by_recorder, this_recorder
 from ..traces.report import blind_spots, read_json
 from ..traces.writer import RunWriter, json_text
@@ -46,7 +47,7 @@ class Recovered:
         lost: that happened and were not recorded, as far as anybody can know.
         tape_found: whether any tape was there.
         still_running: pids that `now` left to run unrecorded.
-        log_stays: whether the newest part of the trace stands beside it, because somebody reads it.
+        log_stays: whether the newest part of the trace stands beside it, because somebody reads it, or there is no room.
     """
 
     run_id: int
@@ -125,15 +126,18 @@ class _Recovery:
             same_boot = (self.settings.get("booted") or boot()) == boot()
             drain.calls.lost_before = journal.resume(drain, same_boot)
             waited = self._read(drain)
+            reserve_of(writer.path).unlink(missing_ok=True)  # where the disk is full, this is its room
             still = self._finish(drain, bool(folders), waited)
         except BaseException:
             writer.roll_back()
             raise
         calls, lost = drain.calls.recorded, drain.calls_lost
-        log_stays = not writer.finish()
+        try:
+            log_stays = not writer.finish()
+        except TraceError:  # no room to take the log into the file; all of it can be read
+            log_stays = True
         Place(left.folders, left.key).remove()
         remove_spool(writer.path, left.run.id)
-        reserve_of(writer.path).unlink(missing_ok=True)
         return Recovered(left.run.id, left.run.label or str(left.run.id), calls, calls - before, lost, bool(folders), still, log_stays)
 
     def _take_over(self) -> None:
@@ -193,10 +197,10 @@ class _Recovery:
                 process.lost, process.faults = self.stopped.get(process.pid, (process.lost, process.faults))
         if drain.calls.recorded > _MANY_CALLS:
             self.say(f"counting {drain.calls.recorded:,} calls anew")
+        drain.mend()
         drain.calls.recorded = drain.calls.kept = recount(writer)
-        writer.drop_orphans()
         join_senders(writer, drain.calls_lost)
-        writer.link_exchanges()
+        link_exchanges(writer)
         if drain.census.ended and self.left.run.python is None:
             head = drain.census.ended[0].reader.head
             writer.update_run(python=head.python, core=head.core, call_cost_ns=head.cost_ns or None)

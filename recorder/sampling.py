@@ -88,7 +88,7 @@ class Sampler:
         known = [*self._drain.census.alive, *self._drain.census.ended]
         main = next((process for process in known if process.pid == pid), None)
         last = self._last.get(main.id) if main is not None else None
-        if main is None or not main.id:
+        if main is None or not self._writer.holds("processes", main.id):
             return  # it never spoke, or its row found no room
         total_ns = round((rusage.ru_utime + rusage.ru_stime) * 1e9)
         if last is None:

@@ -21,6 +21,7 @@ from typing import Any
 from .. import __version__
 from ..errors import SockreelError
 from ..traces import TraceError, create_trace
+from ..traces.exchanges import link_exchanges
 from ..traces.writer import RunWriter, json_text
 from . import collecting, priority, stamping
 from .capture.recording import RunPackets
@@ -112,6 +113,7 @@ class _Session:
         self.finished = False
         self.full: tuple[float, str] | None = None  # when the trace took no more, and why
         self.start_ns = time.monotonic_ns()
+        self.end_clock = (self.start_ns, 0)  # CLOCK_MONOTONIC and CLOCK_REALTIME
         self.crowd: Crowd | None = None
         self.packets: RunPackets | None = None
         self.crowd_called = False
@@ -122,8 +124,8 @@ class _Session:
         self.ending = Ending(self._signal, self._alive, say)
         self.complaints: list[str] = []
         self.described = False
+        self.interpreter: dict[str, Any] = {}  # columns of the run's row
         self.named: set[int] = set()
-        self.exchanges: list[dict[str, Any]] = []  # still to be written
         self.learned: dict[str, Any] = {"folded_from_ns": 0} if settings.fold else {}  # told in runs.settings beside the options
 
     def run(self) -> Result:
@@ -163,8 +165,11 @@ class _Session:
                     if settings.gives_way:
                         priority.give_way()
                 except SockreelError:
+                    self.reserve.release()
                     self.writer.forget()
                     raise
+                # From here on the trace may fail, and the program must not: nothing that writes raises any more.
+                self.writer.goes_on = True
                 if self.command.deaf:
                     self.say(f"{self.command.arguments[0]} runs with {self.command.deaf} and cannot be recorded; it runs on")
                 self._loop()
@@ -216,7 +221,7 @@ class _Session:
             try:
                 if self._turn():
                     return
-            except TraceError as error:
+            except TraceError as error:  # what has nothing to do with rows: the size of the file, its log
                 self._stop_writing(str(error))
                 self._rest()
 
@@ -227,7 +232,9 @@ class _Session:
         roomy = self.room.is_ample()
         self.drain.step_calls = STEP_CALLS if roomy else SMALL_STEP_CALLS
         behind = self.drain.step() >= self.drain.step_calls
-        if not roomy:
+        if self.writer.muted:
+            self._stop_writing(self.writer.trouble)
+        elif not roomy:
             self._look_for_room()
         self._fold_when_large()
         self._name_unrecorded()
@@ -263,7 +270,7 @@ class _Session:
 
     def _look_for_room(self) -> None:
         """End the recording, not the program, while there is still room to end it well."""
-        if self.full is None and self.room.is_running_out(self.writer):
+        if self.room.is_running_out(self.writer):
             self._stop_writing(f"no room is left in {self.settings.output.absolute().parent}")
 
     def _stop_writing(self, why: str) -> None:
@@ -273,21 +280,20 @@ class _Session:
         self.writer.mute()
 
     def _finish_full(self) -> None:
-        """Write the last words into a trace that took no more: its reserve is given back for them."""
-        if self.full is None:
-            return
+        """Write what can be written into a trace that took no more: its reserve is given back for that."""
+        self._stop_writing(self.writer.trouble)
+        assert self.full is not None
         at_s, why = self.full
         self.reserve.release()
-        lost = f"{self.drain.calls_lost:,} calls were not recorded"
-        self.complaints.append(f"recording stopped after {at_s:.1f} s ({why}), the program ran on: {lost}")
+        lost = self.drain.calls_lost
+        calls = "1 call was" if lost == 1 else f"{lost:,} calls were"
+        self.complaints.append(f"recording stopped after {at_s:.1f} s ({why}), the program ran on: {calls} not recorded")
         self.drain.spots.add(f"what happened after {at_s:.1f} s: {why}")
-        try:
-            self.drain.finish_muted()
-        except TraceError as error:
-            self._no_last_words(str(error))
+        with contextlib.suppress(TraceError):
+            self.writer.shrink_log()
+        self.drain.finish_muted()
 
     def _no_last_words(self, why: str) -> None:
-        self.writer.mute()
         again = f"make room, then: sockreel recover {self.settings.output}"
         self.complaints.append(f"the end of the run could not be written ({why}); {again}")
 
@@ -357,14 +363,12 @@ class _Session:
             for name in ("connected_ns", "sent_ns", "answered_ns"):
                 if row[name] is not None:
                     row[name] -= self.start_ns
-            self.exchanges.append(row)
-        while self.exchanges and not self.writer.muted:
-            self.writer.insert("exchanges", run_id=self.writer.run_id, **self.exchanges.pop(0))
+            self.writer.insert_surely("exchanges", run_id=self.writer.run_id, **row)
 
     # What is noted beside the calls.
 
-    def _clock(self) -> None:
-        monotonic_ns, realtime_ns = clock_pair()
+    def _clock(self, now: tuple[int, int] | None = None) -> None:
+        monotonic_ns, realtime_ns = now or clock_pair()
         self.writer.insert(
             "clocks", run_id=self.writer.run_id, at_ns=monotonic_ns - self.start_ns, monotonic_ns=monotonic_ns, realtime_ns=realtime_ns
         )
@@ -376,58 +380,86 @@ class _Session:
         self.described = True
         head = (self.drain.census.alive or self.drain.census.ended)[0].reader.head
         self.learned["core_reason"] = head.core_reason
-        self.writer.update_run(python=head.python, core=head.core, call_cost_ns=head.cost_ns or None, settings=json_text(self._settings()))
+        self.interpreter = {"python": head.python, "core": head.core, "call_cost_ns": head.cost_ns or None}
+        self.writer.update_run(**self.interpreter, settings=json_text(self._settings()))
         main = next((process for process in self.drain.census.all if process.pid == self.program.pid), None)
         if main is None and not self.command.deaf:
             self.drain.spots.add(f"{self.command.arguments[0]} itself was not recorded, only its children")
 
     def _finish(self) -> Result:
-        try:
-            self.drain.finish()
-        except TraceError as error:
-            self._stop_writing(str(error))
-            self.drain.finish()
-        self._finish_full()
+        self.drain.finish()
         status = self.status if self.status is not None else 0
         shown = 128 - status if status < 0 else status
         ended_by = self.ending.by or ("signal" if status < 0 else "exit")
-        if self.crowd is not None:
-            self.crowd.stop()
-        try:
-            self._last_words(shown, ended_by)
-        except TraceError as error:
-            self._no_last_words(str(error))
+        self._describe_nothing()
+        self._finish_beside()
+        if not self.writer.muted:
+            self._write_end(shown, ended_by)
+        if self.writer.muted:
+            self._finish_full()
+            self._write_end(shown, ended_by)
+            self._write_exchanges()
+        if self.writer.muted:
+            self._no_last_words(self.writer.trouble)
+        else:
+            self._leave_one_file()
         self.finished = True
         ours = ended_by in ("for", "max_calls", "workload")
         packets = (self.packets.kept, self.packets.lost) if self.packets is not None else (None, None)
         calls = (self.drain.calls.recorded, self.drain.calls_lost)
         return Result(self.writer.run_id, 0 if ours else shown, ended_by, *calls, tuple(self.complaints), *packets)
 
-    def _last_words(self, shown: int, ended_by: str) -> None:
-        """Write how the run ended, and leave one file."""
-        self._describe_nothing()
-        join_senders(self.writer, self.drain.calls_lost)
+    def _finish_beside(self) -> None:
+        """End clients and capture, and write what a run can be without: each by itself, so that it is there or not."""
         if self.crowd is not None:
+            self.crowd.stop()
             self._take_exchanges(self.crowd)
             if not self.crowd_called:
                 self.complaints.append("the program never listened, so no client of the workload ever called")
-            if not self.writer.muted:
-                self.writer.link_exchanges()
-        self._clock()
-        run_ns = self.drain.run_ns()
+        self.end_clock = clock_pair()
+        if not self.writer.muted:
+            try:
+                with self.writer.apart():
+                    join_senders(self.writer, self.drain.calls_lost)
+            except TraceError as error:
+                self._complain_of_parts(f"which send each receive read is not in the trace: {error}")
+            self._write_exchanges()
         if self.packets is not None:
-            self.complaints += self.packets.finish(run_ns)
+            self.complaints += self.packets.finish(self.end_clock[0] - self.start_ns)
+
+    def _write_exchanges(self) -> None:
+        """Write what clients saw, as far as the file does not have it, and which calls it was."""
+        if self.crowd is None or self.writer.muted:
+            return
+        try:
+            with self.writer.apart():
+                self.writer.write_owed()
+                link_exchanges(self.writer)
+        except TraceError as error:
+            self._complain_of_parts(f"what the clients saw is not all in the trace: {error}")
+
+    def _complain_of_parts(self, what: str) -> None:
+        if not self.writer.muted:  # then it is tried again, or said of the whole run
+            self.complaints.append(what)
+            self.drain.spots.add(what)
+
+    def _write_end(self, shown: int, ended_by: str) -> None:
+        """Write how the run ended: with this it is whole."""
+        self._clock(self.end_clock)
         if self.rusage is not None:
             self.sampler.close(self.program.pid, self.rusage)
         main = [process for process in self.drain.census.all if process.pid == self.program.pid]
         for process in main[-1:]:  # the others became it, by exec
             self.writer.update("processes", process.id, exit_status=shown)
         self.learned |= launch.last_words(self.place.folders[0])
-        settings = json_text(self._settings())
-        self.writer.update_run(duration_ns=run_ns, exit_status=shown, ended_by=ended_by, settings=settings)
+        told = {"exit_status": shown, "ended_by": ended_by, "settings": json_text(self._settings())}
+        self.writer.update_run(duration_ns=self.end_clock[0] - self.start_ns, **told, **self.interpreter)
         self.drain.write_counts()
         self.writer.nothing_to_recover()
         self.writer.commit()
+
+    def _leave_one_file(self) -> None:
+        self.reserve.release()  # what stands in the log needs room in the file
         log = f"its newest part stays in {self.settings.output}-wal"
         try:
             if not self.writer.finish():
@@ -446,5 +478,4 @@ class _Session:
         else:
             reason = f"no Python 3.8 or newer started in {self.command.arguments[0]} (or it was kept from reading PYTHONPATH)"
         self.drain.spots.add(f"nothing was recorded: {reason}")
-        self.drain.write_counts()
         self.complaints.append(f"nothing was recorded: {reason}")

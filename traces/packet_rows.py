@@ -5,9 +5,8 @@ Owns the tables `packets` and `carried`. Knows rows, not headers.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .store import named_queries, translated_errors
 from .writer import RunWriter
@@ -74,18 +73,17 @@ def clocks_of(writer: RunWriter) -> list[tuple[int, int]]:
 def write_packets(writer: RunWriter, rows: Sequence[PacketRow]) -> None:
     """Insert packets."""
     run = writer.run_id
-    _change_many(writer, f"INSERT INTO packets VALUES (?, {run:d}, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    writer.change_many(f"INSERT INTO packets VALUES (?, {run:d}, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def write_carried(writer: RunWriter, rows: Iterable[tuple[int, int]]) -> None:
     """Insert (packet id, call id)."""
-    _change_many(writer, "INSERT OR IGNORE INTO carried VALUES (?, ?)", rows)
+    writer.change_many("INSERT OR IGNORE INTO carried VALUES (?, ?)", rows)
 
 
 def write_ready(writer: RunWriter, rows: Iterable[tuple[int, int]]) -> None:
     """Say of calls when what they asked for was there: (call id, time of the run). What the kernel itself said of a call stays."""
-    _change_many(
-        writer,
+    writer.change_many(
         "UPDATE calls SET ready_ns = ?2, ready_source = 'packet' WHERE id = ?1 AND ready_source IS NOT 'kernel'",
         rows,
     )
@@ -93,30 +91,13 @@ def write_ready(writer: RunWriter, rows: Iterable[tuple[int, int]]) -> None:
 
 def forget_packets(writer: RunWriter) -> int:
     """Take the run's packets out again, and what was known by them; return how many there were."""
-    with translated_errors(writer.path):
-        run = {"run": writer.run_id}
-        for statement in (
-            "DELETE FROM carried WHERE packet_id IN (SELECT id FROM packets WHERE run_id = :run)",
-            "UPDATE calls SET ready_ns = NULL, ready_source = NULL WHERE run_id = :run AND ready_source = 'packet'",
-            "DELETE FROM packets WHERE run_id = :run",
-        ):
-            if not writer.connection.in_transaction:
-                writer.connection.execute("BEGIN")
-            count = writer.connection.execute(statement, run).rowcount
-    return count
+    run = {"run": writer.run_id}
+    writer.change("DELETE FROM carried WHERE packet_id IN (SELECT id FROM packets WHERE run_id = :run)", run)
+    writer.change("UPDATE calls SET ready_ns = NULL, ready_source = NULL WHERE run_id = :run AND ready_source = 'packet'", run)
+    return writer.change("DELETE FROM packets WHERE run_id = :run", run)
 
 
 def has_packets(writer: RunWriter) -> bool:
     """Say whether the run has packets."""
     with translated_errors(writer.path):
         return writer.connection.execute("SELECT 1 FROM packets WHERE run_id = ? LIMIT 1", [writer.run_id]).fetchone() is not None
-
-
-def _change_many(writer: RunWriter, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-    if writer.muted:
-        return
-    connection: sqlite3.Connection = writer.connection
-    with translated_errors(writer.path):
-        if not connection.in_transaction:
-            connection.execute("BEGIN")
-        connection.executemany(sql, rows)

@@ -88,8 +88,8 @@ class Sending:
         """
         self._run("CREATE TEMP TABLE ends (socket_id INTEGER PRIMARY KEY, gives INTEGER, takes INTEGER)")
         self._run("CREATE TEMP TABLE ways (operation_id INTEGER PRIMARY KEY, way TEXT)")
-        self._run_many("INSERT INTO temp.ends VALUES (?, ?, ?)", ends)
-        self._run_many("INSERT INTO temp.ways VALUES (?, ?)", ways)
+        self._writer.change_many("INSERT INTO temp.ends VALUES (?, ?, ?)", ends)
+        self._writer.change_many("INSERT INTO temp.ways VALUES (?, ?)", ways)
 
     def given(self) -> Iterator[Transfer]:
         """Return sends by direction, each in the order of their starts."""
@@ -105,7 +105,7 @@ class Sending:
         while some := list(islice(found, _TOGETHER)):
             self._writer.links((send, receive, "sent") for receive, sends, _ in some for send in sends)
             times = [(ready_ns, receive) for receive, _, ready_ns in some if ready_ns is not None]
-            self._run_many("UPDATE calls SET ready_ns = ?, ready_source = 'sender' WHERE id = ?", times)
+            self._writer.change_many("UPDATE calls SET ready_ns = ?, ready_source = 'sender' WHERE id = ?", times)
 
     def forget(self) -> None:
         """Drop the tables."""
@@ -119,9 +119,3 @@ class Sending:
     def _run(self, sql: str) -> None:
         with translated_errors(self._writer.path):
             self._writer.connection.execute(sql)
-
-    def _run_many(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
-        with translated_errors(self._writer.path):
-            if not self._writer.connection.in_transaction:
-                self._writer.connection.execute("BEGIN")
-            self._writer.connection.executemany(sql, rows)

@@ -297,6 +297,11 @@ def _sql(name: str) -> str:
     return (resources.files(__package__) / name).read_text(encoding="utf-8")
 
 
+def schema_text() -> str:
+    """Return the statements that make an empty trace, without its views."""
+    return _sql("schema.sql")
+
+
 @lru_cache(maxsize=1)
 def schema_tables() -> frozenset[str]:
     """Return the names of the tables that the format has."""

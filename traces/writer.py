@@ -31,6 +31,7 @@ CALL_COLUMNS = (
     "timeout_ns", "peer", "parent", "site", "ready_ns", "ready_source",
 )  # fmt: skip
 CallColumns = Mapping[str, "list[int] | int"]
+Parameters = Sequence[Any] | Mapping[str, Any]
 _BATCHES = (1024, 256, 64, 16, 4, 1)
 _ACCEPT = 1
 
@@ -53,6 +54,10 @@ class RunWriter:
     Args:
         path: of the trace, for messages.
         database: as `create_trace` returns it.
+
+    `goes_on`: what is written goes on without the file. From the first statement that fails everything since the last
+    commit is undone, and nothing more is written until `unmute`: nobody who writes is interrupted half way, and the
+    file holds whole transactions. `trouble` then says why. Where it is False, such a statement raises `TraceError`.
     """
 
     def __init__(self, path: Path, database: sqlite_utils.Database) -> None:
@@ -61,6 +66,9 @@ class RunWriter:
         self.connection: sqlite3.Connection = database.conn
         self.run_id = 0
         self.muted = False
+        self.goes_on = False
+        self.trouble = ""
+        self._owed: list[tuple[str, dict[str, Any]]] = []  # rows that the file does not have by the last commit
 
     def begin(self, **columns: Any) -> int:
         """Insert the row of the run.
@@ -73,15 +81,13 @@ class RunWriter:
 
     def has_label(self, label: str) -> bool:
         """Say whether a run of this label is in the file."""
-        with translated_errors(self.path):
-            return self.connection.execute("SELECT 1 FROM runs WHERE label = ?", [label]).fetchone() is not None
+        return bool(self.rows("SELECT 1 FROM runs WHERE label = ?", [label]))
 
     def forget(self) -> None:
         """Take the run out again: it never began."""
         self.roll_back()
-        with translated_errors(self.path):
-            for table, name in (("clocks", "run_id"), ("runs", "id")):
-                self._execute(f"DELETE FROM {table} WHERE {name} = ?", [self.run_id])
+        for table, name in (("clocks", "run_id"), ("runs", "id")):
+            self.change(f"DELETE FROM {table} WHERE {name} = ?", [self.run_id])
         self.commit()
 
     @contextlib.contextmanager
@@ -117,7 +123,43 @@ class RunWriter:
 
     def unmute(self) -> None:
         """Write again."""
-        self.muted = False
+        self.muted, self.trouble = False, ""
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be muted by what fails in it, or raise.
+
+        Raises:
+            TraceError: the file cannot be written or read, and nothing goes on without it.
+        """
+        try:
+            with translated_errors(self.path):
+                yield
+        except TraceError as error:
+            if not self.goes_on:
+                raise
+            self.trouble = self.trouble or str(error)
+            self.mute()
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Write something that the run can be without: all of it, or where it fails nothing.
+
+        Raises:
+            TraceError: it is not in the file.
+        """
+        if not self.commit():
+            raise TraceError(f"{self.path}: {self.trouble or 'it takes no more'}")
+        before, self.goes_on = self.goes_on, False
+        try:
+            yield
+            self.commit()
+        except BaseException:
+            with contextlib.suppress(TraceError):
+                self.roll_back()
+            raise
+        finally:
+            self.goes_on = before
 
     def update_run(self, **columns: Any) -> None:
         """Change columns of the run's row."""
@@ -136,28 +178,36 @@ class RunWriter:
         for row in rows:
             self._insert(table, row)
 
+    def insert_surely(self, table: str, **columns: Any) -> None:
+        """Insert a row now, or where that is undone or the file takes no more, when `write_owed` asks for it."""
+        self._owed.append((table, columns))
+        self._insert(table, columns)
+
+    def write_owed(self) -> None:
+        """Insert what `insert_surely` was given and the file does not have."""
+        for table, columns in self._owed:
+            self._insert(table, columns)
+
     def _insert(self, table: str, columns: Mapping[str, Any]) -> int:
         if self.muted:
             return 0
         names = ", ".join(columns)
         marks = ", ".join("?" * len(columns))
-        with translated_errors(self.path):
+        with self.writing():
             cursor = self._execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", list(columns.values()))
             return cursor.lastrowid or 0
+        return 0
 
     def _update(self, table: str, id_: int, columns: Mapping[str, Any]) -> None:
-        if self.muted:
-            return
         changes = ", ".join(f"{name} = ?" for name in columns)
-        with translated_errors(self.path):
-            self._execute(f"UPDATE {table} SET {changes} WHERE id = ?", [*columns.values(), id_])
+        self.change(f"UPDATE {table} SET {changes} WHERE id = ?", [*columns.values(), id_])
 
-    def _execute(self, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
-        if not self.connection.in_transaction:
-            self.connection.execute("BEGIN")
+    def _execute(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
+        self._begin_transaction()
         try:
             return self.connection.execute(sql, parameters)
         except UnicodeEncodeError:  # bytes that are no UTF-8, in a UNIX socket's path, a file name, a command line
+            assert not isinstance(parameters, Mapping)
             return self.connection.execute(sql, [_as_text(value) for value in parameters])
 
     def calls(self, columns: CallColumns, bases: Bases) -> None:
@@ -167,9 +217,10 @@ class RunWriter:
             columns: of all names of CALL_COLUMNS.
             bases: of their process.
         """
-        total = len(_ids(columns)) if not self.muted else 0
-        at = 0
-        with translated_errors(self.path):
+        if self.muted:
+            return
+        total, at = len(_ids(columns)), 0
+        with self.writing():
             for size in _BATCHES:
                 while total - at >= size:
                     self._insert_calls(columns, at, size, bases)
@@ -192,22 +243,22 @@ class RunWriter:
     def open_call(self, columns: CallColumns, bases: Bases) -> None:
         """Insert one call that has not returned: what its return would tell is ignored."""
         self.calls(columns, bases)
-        self._change("UPDATE calls SET duration_ns = NULL, outcome_id = NULL, result = NULL, errno = NULL WHERE id = ?", _ids(columns))
+        self.change("UPDATE calls SET duration_ns = NULL, outcome_id = NULL, result = NULL, errno = NULL WHERE id = ?", _ids(columns))
 
     def close_call(self, columns: CallColumns, bases: Bases) -> None:
         """Complete a call inserted by `open_call`."""
-        self._change("DELETE FROM calls WHERE id = ?", _ids(columns))
+        self.change("DELETE FROM calls WHERE id = ?", _ids(columns))
         self.calls(columns, bases)
 
     def drop_calls(self, ids: Iterable[int]) -> None:
         """Take back calls: they are counted in a fold."""
         rows = [(id_,) for id_ in ids]
         if rows:
-            self._change_many("DELETE FROM calls WHERE id = ?", rows)
+            self.change_many("DELETE FROM calls WHERE id = ?", rows)
 
     def fold_parts(self, rows: Iterable[tuple[int, int | None, int, int | None, int, int, int, int]]) -> None:
         """Write what folds hold by now: rows in the order of the table's columns."""
-        self._change_many(
+        self.change_many(
             "INSERT INTO fold_parts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (fold_id, ifnull(socket_id, 0), operation_id, ifnull(site_id, 0)) DO UPDATE SET calls = excluded.calls,"
             " in_calls_ns = excluded.in_calls_ns, min_ns = excluded.min_ns, max_ns = excluded.max_ns",
@@ -216,28 +267,23 @@ class RunWriter:
 
     def payloads(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
         """Insert payloads: (call id, bytes moved, the first of them)."""
-        self._change_many("INSERT OR REPLACE INTO payloads (call_id, size, data) VALUES (?, ?, ?)", rows)
+        self.change_many("INSERT OR REPLACE INTO payloads (call_id, size, data) VALUES (?, ?, ?)", rows)
 
     def links(self, rows: Iterable[tuple[int, int, str]]) -> None:
         """Insert links: (from call id, to call id, kind)."""
-        self._change_many("INSERT INTO links VALUES (?, ?, ?)", rows)
+        self.change_many("INSERT INTO links VALUES (?, ?, ?)", rows)
 
     def readiness(self, rows: Iterable[tuple[int, int, int | None, int | None]]) -> None:
         """Insert rows of `readiness`: (call id, socket id, interest, events)."""
-        self._change_many("INSERT INTO readiness VALUES (?, ?, ?, ?)", rows)
+        self.change_many("INSERT INTO readiness VALUES (?, ?, ?, ?)", rows)
 
     def signal_sockets(self, rows: Iterable[tuple[int, int]]) -> None:
         """Say on which sockets signals came: (signal id, socket id)."""
-        self._change_many("UPDATE signals SET socket_id = ? WHERE id = ?", [(socket, id_) for id_, socket in rows])
-
-    def mend_signals(self) -> None:
-        """Drop the names of calls that signals came in and that never became rows."""
-        gone = "during_call_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = signals.during_call_id)"
-        self._change(f"UPDATE signals SET during_call_id = NULL WHERE run_id = ? AND {gone}", [self.run_id])
+        self.change_many("UPDATE signals SET socket_id = ? WHERE id = ?", [(socket, id_) for id_, socket in rows])
 
     def levels(self, rows: Iterable[tuple[int, int, int, int, str, int, int, int, int, int]]) -> None:
         """Add rows of `levels`, without their run_id."""
-        self._change_many(
+        self.change_many(
             f"INSERT INTO levels VALUES ({self.run_id}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (run_id, level, bucket, thread_id, socket_id, class) DO UPDATE SET calls = calls + excluded.calls,"
             " ns = ns + excluded.ns, bytes = bytes + excluded.bytes,"
@@ -247,73 +293,73 @@ class RunWriter:
 
     def summaries(self, rows: Iterable[tuple[int, int, int | None, int, int, int | None, int | None, int, str]]) -> None:
         """Replace the run's rows of `summaries`, given without their run_id."""
-        self._change("DELETE FROM summaries WHERE run_id = ?", [self.run_id])
-        self._change_many(f"INSERT INTO summaries VALUES ({self.run_id}, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self.change("DELETE FROM summaries WHERE run_id = ?", [self.run_id])
+        self.change_many(f"INSERT INTO summaries VALUES ({self.run_id}, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def forget_levels(self) -> None:
         """Take the run's rows of `levels` out, before they are made anew."""
-        self._change("DELETE FROM levels WHERE run_id = ?", [self.run_id])
+        self.change("DELETE FROM levels WHERE run_id = ?", [self.run_id])
 
     def remember(self, kind: str, key: str, state: str) -> None:
         """Put down what `recover` needs, in the transaction of the rows it speaks of (see `recovery` in schema.sql)."""
-        self._change("INSERT OR REPLACE INTO recovery (run_id, kind, key, state) VALUES (?, ?, ?, ?)", [self.run_id, kind, key, state])
+        self.change("INSERT OR REPLACE INTO recovery (run_id, kind, key, state) VALUES (?, ?, ?, ?)", [self.run_id, kind, key, state])
 
     def remembered(self, kind: str) -> dict[str, str]:
         """Return what was put down: key -> state."""
-        with translated_errors(self.path):
-            rows = self.connection.execute("SELECT key, state FROM recovery WHERE run_id = ? AND kind = ?", [self.run_id, kind])
-            return dict(rows.fetchall())
+        return dict(self.rows("SELECT key, state FROM recovery WHERE run_id = ? AND kind = ?", [self.run_id, kind]))
 
-    def drop_orphans(self) -> None:
-        """Drop what was noted of calls that never became rows (notes are read ahead of calls), and of processes that did not."""
-        for table, name in (("payloads", "call_id"), ("readiness", "call_id"), ("links", "from_call_id"), ("links", "to_call_id")):
-            self._change(f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = {table}.{name})", [])
-        self._change("DELETE FROM samples WHERE NOT EXISTS (SELECT 1 FROM processes WHERE processes.id = samples.process_id)", [])
+    def holds(self, table: str, id_: int) -> bool:
+        """Say whether a row of that id is there."""
+        return bool(self.rows(f"SELECT 1 FROM {table} WHERE id = ?", [id_]))
 
     def nothing_to_recover(self) -> None:
         """Drop what was put down: the run has ended."""
-        self._change("DELETE FROM recovery WHERE run_id = ?", [self.run_id])
+        self.change("DELETE FROM recovery WHERE run_id = ?", [self.run_id])
 
     def asked(self, query: str, **parameters: Any) -> list[Any]:
         """Run a query of `traces/queries/` on this run, what is not committed included."""
-        with translated_errors(self.path):
-            return self.connection.execute(named_queries()[query], {"run": self.run_id, **parameters}).fetchall()
+        return self.rows(named_queries()[query], {"run": self.run_id, **parameters})
 
-    def _change(self, sql: str, parameters: Sequence[Any]) -> None:
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Any]:
+        """Ask, what is not committed included; nothing is there while the file takes no more. For statements that stand in this room."""
         if not self.muted:
-            with translated_errors(self.path):
-                self._execute(sql, parameters)
+            with self.writing():
+                return self.connection.execute(sql, parameters).fetchall()
+        return []
 
-    def _change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def change(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run a statement, and return how many rows it changed. For statements that stand in this room."""
+        if not self.muted:
+            with self.writing():
+                return self._execute(sql, parameters).rowcount
+        return 0
+
+    def change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for each row. For statements that stand in this room."""
         rows = list(rows)
         if rows and not self.muted:
-            with translated_errors(self.path):
-                if not self.connection.in_transaction:
-                    self.connection.execute("BEGIN")
+            with self.writing():
+                self._begin_transaction()
                 self.connection.executemany(sql, rows)
+
+    def _begin_transaction(self) -> None:
+        if not self.connection.in_transaction:
+            self.connection.execute("BEGIN")
 
     def source(self, file: str, sha256: str, text: str) -> None:
         """Keep a program's text, once per file and content."""
         file = _as_text(file)
-        with translated_errors(self.path):
-            known = self.connection.execute("SELECT 1 FROM sources WHERE file = ? AND sha256 = ?", [file, sha256]).fetchone()
-        if known is None:
+        if not self.rows("SELECT 1 FROM sources WHERE file = ? AND sha256 = ?", [file, sha256]):
             self._insert("sources", {"file": file, "sha256": sha256, "text": text})
 
     def highest_id(self, table: str) -> int:
         """Return the highest id of a table, 0 where it is empty."""
-        with translated_errors(self.path):
-            return int(self.connection.execute(f"SELECT ifnull(max(id), 0) FROM {table}").fetchone()[0])
-
-    def link_exchanges(self) -> None:
-        """Tie each exchange to the server's socket and calls, by the client's port."""
-        with translated_errors(self.path):
-            for statement in _LINK_EXCHANGES:
-                self._execute(statement, {"run": self.run_id})  # type: ignore[arg-type]
+        return int((self.rows(f"SELECT ifnull(max(id), 0) FROM {table}") or [(0,)])[0][0])
 
     def file_bytes(self) -> int:
         """Return the size of the database so far."""
-        pages, size = (self.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        with translated_errors(self.path):
+            pages, size = (self.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
         return int(pages) * int(size)
 
     def shrink_log(self) -> None:
@@ -326,11 +372,21 @@ class RunWriter:
             finally:
                 self.connection.execute(f"PRAGMA busy_timeout={patience_ms:d}")
 
-    def commit(self) -> None:
-        """Make everything so far visible to readers. Where it fails, the transaction stays open for `roll_back`."""
-        if self.connection.in_transaction:
-            with translated_errors(self.path):
+    def commit(self) -> bool:
+        """Make everything since the last time visible to readers, all of it or nothing.
+
+        Returns:
+            Whether the file has it: False only while it takes no more (`goes_on`).
+
+        Raises:
+            TraceError: it does not have it; the transaction stays open for `roll_back`.
+        """
+        if self.connection.in_transaction and not self.muted:
+            with self.writing():
                 self.connection.execute("COMMIT")
+        if not self.muted:
+            self._owed.clear()
+        return not self.muted
 
     def finish(self) -> bool:
         """Leave one file: no write-ahead log beside it.
@@ -351,49 +407,6 @@ class RunWriter:
     def close(self) -> None:
         """Close the file."""
         self.connection.close()
-
-
-_LINK_EXCHANGES = (
-    # The server's side of a connection is the accepted socket whose peer ends in the client's port, open at the time.
-    """
-    CREATE TEMP TABLE IF NOT EXISTS callers AS
-    SELECT CAST(substr(s.peer, length(rtrim(s.peer, '0123456789')) + 1) AS INTEGER) AS port, s.id, s.opened_ns, s.closed_ns
-    FROM sockets s JOIN processes p ON p.id = s.process_id
-    WHERE p.run_id = :run AND s.role = 'accepted' AND s.origin = 'accepted' AND s.peer LIKE '%:%'
-    """,
-    "CREATE INDEX IF NOT EXISTS temp.callers_port ON callers(port, opened_ns)",
-    """
-    UPDATE exchanges SET socket_id = (
-      SELECT s.id FROM callers s
-      WHERE s.port = exchanges.local_port AND (s.closed_ns IS NULL OR s.closed_ns >= ifnull(exchanges.connected_ns, 0))
-      ORDER BY s.opened_ns LIMIT 1)
-    WHERE run_id = :run AND local_port IS NOT NULL
-    """,
-    """
-    CREATE TEMP TABLE IF NOT EXISTS moving AS
-    SELECT c.id, c.socket_id, c.started_ns, c.started_ns + c.duration_ns AS ended_ns FROM calls c
-    WHERE c.run_id = :run AND c.outcome_id = 2 AND c.result > 0 AND c.socket_id IN (SELECT socket_id FROM exchanges WHERE run_id = :run)
-    """,
-    "CREATE INDEX IF NOT EXISTS temp.moving_socket ON moving(socket_id, started_ns)",
-    # No call that ended after a moment began earlier than this before it: without it, a client of n exchanges takes n * n steps.
-    "CREATE TEMP TABLE IF NOT EXISTS lasting AS SELECT socket_id, max(ended_ns - started_ns) AS most_ns FROM moving GROUP BY socket_id",
-    "CREATE INDEX IF NOT EXISTS temp.lasting_socket ON lasting(socket_id)",
-    # Its calls are those that moved bytes after the client began to send, and before it had its answer
-    # or, where it got none, began its next exchange.
-    """
-    UPDATE exchanges SET (first_call_id, last_call_id) = (
-      SELECT min(m.id), max(m.id) FROM moving m
-      WHERE m.socket_id = exchanges.socket_id AND m.ended_ns >= exchanges.sent_ns
-        AND m.started_ns >= exchanges.sent_ns - (SELECT l.most_ns FROM lasting l WHERE l.socket_id = exchanges.socket_id)
-        AND m.started_ns <= coalesce(exchanges.answered_ns, (
-          SELECT min(later.sent_ns) FROM exchanges later
-          WHERE later.run_id = :run AND later.client = exchanges.client AND later.n > exchanges.n), 9223372036854775807))
-    WHERE run_id = :run AND sent_ns IS NOT NULL AND socket_id IS NOT NULL
-    """,
-    "DROP TABLE temp.lasting",
-    "DROP TABLE temp.moving",
-    "DROP TABLE temp.callers",
-)
 
 
 def _ids(columns: CallColumns) -> list[int]:

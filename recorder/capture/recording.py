@@ -45,9 +45,6 @@ class RunPackets:
 
         Returns:
             What went otherwise than it should, a line each.
-
-        Raises:
-            TraceError: not even what was there before could be committed.
         """
         counts = self._capture.stop()
         self.lost = counts.lost
@@ -57,14 +54,11 @@ class RunPackets:
         writer = self._writer
         if writer.muted:
             return complaints
-        writer.commit()
         try:
-            self.kept = take_packets(writer, spooled_frames(self._capture.spool), end_ns).kept
-            writer.update_run(packets_captured=self.kept, packets_lost=self.lost)
-            writer.commit()
+            with writer.apart():
+                self.kept = take_packets(writer, spooled_frames(self._capture.spool), end_ns).kept
+                writer.update_run(packets_captured=self.kept, packets_lost=self.lost)
         except (TraceError, OSError) as error:
-            with contextlib.suppress(TraceError):
-                writer.roll_back()
             self.kept = 0
             complaints.append(f"packets are not in the trace: {error}")
         return complaints

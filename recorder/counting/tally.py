@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 
@@ -295,6 +295,12 @@ class Tally:
     def add_unfinished(self, process: int, operation: int) -> None:
         """Count a call that had not returned when its process ended."""
         self._summary(process, operation, None).calls += 1
+
+    def set_unfinished(self, rows: Iterable[tuple[int, int, int]]) -> None:
+        """Count these as the calls that had not returned, and no others: (process, operation, calls)."""
+        self._summaries = {name: summary for name, summary in self._summaries.items() if name[2] is not None}
+        for process, operation, calls in rows:
+            self._summary(process, operation, None).calls = calls
 
     def summary_rows(self) -> Iterator[tuple[int, int, int | None, int, int, int | None, int | None, int, str]]:
         """Yield every row of `summaries` after its run_id."""

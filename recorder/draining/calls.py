@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from ...traces.mending import unfinished_calls
 from ...traces.writer import RunWriter
 from ..agent import layout
 from ..counting.folded import write_changes
@@ -46,6 +47,7 @@ class Calls:
         self._moved = moved
         self._fresh = Tally()  # of what is not committed
         self._levels: list[LevelRow] = []  # settled, not committed
+        self._levels_written = 0  # of them, in the transaction that is open
         self._returned: list[tuple[Process, int, bytes]] = []  # calls that stand open in the file and have returned
 
     def id_of(self, process: Process, number: int) -> int:
@@ -98,11 +100,9 @@ class Calls:
     def end(self, process: Process) -> None:
         """Count the calls that a process was in when it ended, and give back the ids that nobody used."""
         self.show_open(process, all_of_them=True)
-        # Where the file takes no more, only calls that stand in it are counted.
-        tally, shown = (self.tally, process.kept_open) if self._writer.muted else (self._fresh, process.shown_open)
         for number, slot in process.reader.open_calls():
-            if number in shown:
-                tally.add_unfinished(process.id, slot_columns(slot)["operation"][0])
+            if number in process.shown_open:
+                self._fresh.add_unfinished(process.id, slot_columns(slot)["operation"][0])
         self._numbering.reclaim(process.segment_ids, process.reader.calls.position)
 
     def _block(self, process: Process, first: int, data: bytes) -> None:
@@ -151,16 +151,23 @@ class Calls:
         process.calls += calls
         self.recorded += calls
 
-    def settle(self) -> None:
-        """Write the levels of times that no call will reach any more."""
-        self._levels += self.tally.settled_levels()
-        self._writer.levels(self._levels)
+    def settle(self, finish: bool = False) -> None:
+        """Write the levels of times that no call will reach any more; at the run's end all that are left."""
+        self._levels += self.tally.settled_levels(finish=finish)
+        self._writer.levels(self._levels[self._levels_written :])
+        self._levels_written = len(self._levels)
 
     def committed(self) -> None:
         """Take in that the file has all of it."""
         self.tally.absorb(self._fresh)
-        self._fresh, self._levels, self._returned = Tally(), [], []
+        del self._levels[: self._levels_written]
+        self._fresh, self._levels_written, self._returned = Tally(), 0, []
         self.kept = self.recorded
+
+    def undone(self) -> None:
+        """Take in that the file has nothing of what was not committed, and go on from what it has: the rest is lost."""
+        self.lost_before, self.recorded = self.lost, self.kept
+        self._fresh, self._levels_written = Tally(), 0
 
     @property
     def lost(self) -> int:
@@ -173,11 +180,11 @@ class Calls:
             columns = self._columns(process, number, slot)
             bases = process.bases
             self._writer.close_call(columns, bases)
-            self.tally.add_slots(process.id, slot, columns["id"][0], bases.thread, bases.socket, self._numbering.start_ns)
+            self._fresh.add_slots(process.id, slot, columns["id"][0], bases.thread, bases.socket, self._numbering.start_ns)
 
-    def write_last_levels(self) -> None:
-        """Write the levels that are left when the run is over."""
-        self._writer.levels([*self._levels, *self.tally.settled_levels(finish=True)])
+    def count_unfinished(self) -> None:
+        """Count as unfinished what stands open in the file."""
+        self.tally.set_unfinished(unfinished_calls(self._writer))
 
     def write_summaries(self) -> None:
         """Bring the summaries up to date."""

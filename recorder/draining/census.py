@@ -84,6 +84,11 @@ class Census:
         """Return the process that wrote a tape of that name."""
         return next((process for process in self.all if process.reader.head.name == tape), None)
 
+    def owner_of_thread(self, thread: int) -> int | None:
+        """Return the id of the process whose thread has that id: the one whose numbers begin next below it."""
+        below = [process for process in self.all if process.bases.thread < thread]
+        return max(below, key=lambda process: process.bases.thread).id if below else None
+
     @property
     def lost(self) -> int:
         """How many calls found no place on their tapes."""

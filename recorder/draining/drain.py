@@ -6,9 +6,12 @@ work (census, calls, notes, journal); not how programs are started or ended.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
+from ...traces import TraceError
+from ...traces.mending import mend_references, mend_signals, mend_threads
 from ...traces.writer import RunWriter, json_text
 from ..agent import layout
 from ..tapes.ahead import Ahead
@@ -93,12 +96,11 @@ class Drain:
 
     def _commit(self) -> None:
         """Commit rows together with how far the tapes were read, and only then count them."""
-        if self.writer.muted:
-            return
         self.journal.tapes(self.census.alive)
         if self._spots_kept != self.spots.sentences:
             self.writer.update_run(blind_spots=json_text(self.spots.sentences))
-        self.writer.commit()
+        if not self.writer.commit():
+            return
         self.calls.committed()
         self._spots_kept = list(self.spots.sentences)
         for process in self.census.alive:
@@ -176,7 +178,7 @@ class Drain:
             told = "a note of the agent was" if one else f"{self.notes.unreadable:,} notes of the agent were"
             self.spots.add(f"{told} spoilt: sockets, places or links of some calls are missing")
         if any(process.torn for process in self.census.ended):
-            self.writer.drop_orphans()
+            self.mend()
         if self.moved.sentence() and not self.calls_lost:
             self.spots.add(self.moved.sentence())
         self._commit()
@@ -189,23 +191,41 @@ class Drain:
         What was read meanwhile is counted as lost. Calls that stand open in the file and have returned get their end.
         """
         lost = self.calls_lost
+        self.calls.undone()
         self.writer.unmute()
-        self.calls.lost_before, self.calls.recorded = lost - self.census.lost, self.calls.kept
         # The least first: these few bytes find room where the rest may not.
         self.journal.not_kept(self.calls.lost_before)
         self.writer.update_run(calls_recorded=self.calls.recorded, calls_lost=lost, blind_spots=json_text(self.spots.sentences))
         self.writer.commit()
         self.calls.write_returned()
-        self.writer.drop_orphans()
+        if self.writer.commit():
+            self.calls.committed()
+        self.mend(in_steps=True)
+        self.calls.count_unfinished()
         for process in self.census.ended:
             self.writer.update("processes", process.id, ended_ns=process.ended_ns)
         self._write_last()
 
+    def mend(self, in_steps: bool = False) -> None:
+        """Let no row name another one that was never read, or found no room.
+
+        Args:
+            in_steps: commit now and then, where room is little.
+        """
+        mend_threads(self.writer, self.census.owner_of_thread)
+        mend_references(self.writer, self._make_room if in_steps else None)
+
+    def _make_room(self) -> None:
+        if self.writer.commit():
+            with contextlib.suppress(TraceError):
+                self.writer.shrink_log()
+
     def _write_last(self) -> None:
-        self.calls.write_last_levels()
-        self.writer.mend_signals()
+        self.calls.settle(finish=True)
+        mend_signals(self.writer)
         self.write_counts()
-        self.writer.commit()
+        if self.writer.commit():
+            self.calls.committed()
 
     def write_counts(self) -> None:
         """Bring the counts of the run up to date."""

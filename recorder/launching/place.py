@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -160,7 +161,7 @@ class Room:
 
     def is_ample(self) -> bool:
         """Say whether there is so much that nobody need look closer."""
-        return _free_bytes(self.trace) > _ROOMY_BYTES
+        return self._free_bytes() > _ROOMY_BYTES
 
     def is_running_out(self, writer: RunWriter) -> bool:
         """Say whether only the room is left that it takes to finish the trace. Call it after a commit.
@@ -168,10 +169,20 @@ class Room:
         What stands in the write-ahead log needs room in the file as well, before its own is given back.
         """
         self._step_bytes = max(self._step_bytes, _size(self._log) - self._log_bytes)
-        if _free_bytes(self.trace) <= _LEAST_BYTES + 2 * self._step_bytes + 2 * _size(self._log):
+        if self._free_bytes() <= _LEAST_BYTES + 2 * self._step_bytes + 2 * _size(self._log):
             writer.shrink_log()
         self._log_bytes = _size(self._log)
-        return _free_bytes(self.trace) < _LEAST_BYTES + 2 * self._step_bytes + self._log_bytes
+        return self._free_bytes() < _LEAST_BYTES + 2 * self._step_bytes + self._log_bytes
+
+    def _free_bytes(self) -> int:
+        """Return how much the disk has left, or a limit on the size of files (setrlimit(2)): nothing can be given back for the latter."""
+        try:
+            found = os.statvfs(self.trace)
+        except OSError:
+            return 1 << 62
+        free = found.f_bavail * found.f_frsize
+        most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        return free if most == resource.RLIM_INFINITY else min(free, most - max(_size(self.trace), _size(self._log)))
 
 
 def _size(path: Path) -> int:
@@ -179,11 +190,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _free_bytes(path: Path) -> int:
-    try:
-        found = os.statvfs(path)
-    except OSError:
-        return 1 << 62
-    return found.f_bavail * found.f_frsize
