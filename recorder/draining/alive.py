@@ -34,7 +34,7 @@ def open_pidfd(pid: int, since_ns: int) -> int | None:
     """
     try:
         pidfd = os.pidfd_open(pid)
-    except OSError:
+    except (OSError, OverflowError):  # the latter: no process has such a number
         return None
     begun_ns = started_ns(pid)
     if begun_ns is None or begun_ns <= since_ns + _DOUBT_NS:

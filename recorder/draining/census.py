@@ -6,12 +6,14 @@ of a process does to its calls is the business of drain.py.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...traces.writer import json_text
 from ..tapes.ahead import Ahead
+from ..tapes.found import read_found
 from ..tapes.head import Head
 from ..tapes.tape import TapeReader
 from .alive import ancestor, open_pidfd
@@ -19,6 +21,8 @@ from .journal import Journal
 from .numbering import Numbering
 from .process import Process
 from .spots import BlindSpots
+
+_MOST_WORD_BYTES = 10_000
 
 
 class Census:
@@ -73,12 +77,22 @@ class Census:
                     continue
                 self.seen.add(name)
                 if name.endswith(".head"):
-                    found.append(self._take_in(TapeReader(self.folders, folder / name), end_before))
+                    reader = self._opened(folder / name)
+                    found += [] if reader is None else [self._take_in(reader, end_before)]
                 elif name.endswith(".unrecorded"):
                     self._take_unrecorded(folder / name)
                 else:
-                    self._spots.add((folder / name).read_text(encoding="utf-8", errors="replace"))
+                    with contextlib.suppress(OSError):
+                        self._spots.add(_word(folder / name))
         return found
+
+    def _opened(self, path: Path) -> TapeReader | None:
+        """Return the reader of a tape; None for a file that no agent of this version has made."""
+        try:
+            return TapeReader(self.folders, path)
+        except (OSError, ValueError):
+            self._spots.add("a file among the tapes is none of ours: somebody wrote there, and calls may be missing")
+            return None
 
     def owner_of(self, tape: str) -> Process | None:
         """Return the process that wrote a tape of that name."""
@@ -137,6 +151,9 @@ class Census:
         """Take in that a process has ended, and all of its tape was read."""
         process.lost, process.faults = process.reader.lost()
         process.torn = process.reader.is_torn()
+        if process.reader.spoilt:
+            calls = f"{process.reader.spoilt:,} {'call' if process.reader.spoilt == 1 else 'calls'}"
+            self._spots.add(f"somebody wrote over the tape of process {process.pid}: {calls} could not be read")
         if process.torn:
             self._spots.add(f"files of the tape of process {process.pid} were removed while it ran: calls may be missing")
         if process.pidfd is not None:
@@ -149,7 +166,7 @@ class Census:
     def _take_unrecorded(self, path: Path) -> None:
         try:
             pid = int(path.name.partition(".")[0])
-            reason = path.read_text(encoding="utf-8", errors="replace") or "no reason given"
+            reason = _word(path) or "no reason given"
         except (OSError, ValueError):
             return
         self.unrecorded[pid] = reason
@@ -185,3 +202,8 @@ class Census:
         )
         what = " ".join(command[:4]) if command else f"process {pid}"
         self._spots.add(f"{what} (pid {pid}) was not recorded: {reason}")
+
+
+def _word(path: Path) -> str:
+    """Return what a process that has no tape left in the place of one."""
+    return read_found(path, _MOST_WORD_BYTES).decode("utf-8", "replace")

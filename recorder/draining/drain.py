@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 from pathlib import Path
 
 from ...traces import TraceError
@@ -29,6 +30,7 @@ from .unseen import Unseen
 STEP_CALLS = 1 << 15  # taken in before a commit shows them: 65 ms of work on a slow machine
 SMALL_STEP_CALLS = 1 << 11  # where there is little room for them
 _MOST_DIGITS = 19  # of a number that SQLite takes
+_MOST_AHEAD = layout.SLOTS << 14  # slots that were not read yet
 _AHEAD_MOST = 200_000  # payloads held in memory: more than the little room can take
 
 
@@ -119,13 +121,18 @@ class Drain:
         self._read_notes(process, ended)
         call_id, bases = self.calls.id_of, process.bases
         links = list(process.readiness.links(arrived))
-        self.writer.links((call_id(process, wait), call_id(process, call), "readiness") for wait, call in links)
+        near = partial(self._is_near, process)
+        self.writer.links((call_id(process, wait), call_id(process, call), "readiness") for wait, call in links if near(wait))
         wrapped = process.wrapping.links(arrived)
-        self.writer.links((call_id(process, tls), call_id(process, call), "wrapped") for tls, call in wrapped)
+        self.writer.links((call_id(process, tls), call_id(process, call), "wrapped") for tls, call in wrapped if near(call))
         self.writer.signal_sockets((bases.signal + key, bases.socket + socket) for key, socket in process.deliveries.sockets(arrived))
         self.calls.fold(process, arrived, {call for _, call in links} | process.deliveries.interrupted)
         # Not how many calls: a step that was cut short may hold open ones, and there is more behind it all the same.
         return process.reader.calls.position - position
+
+    def _is_near(self, process: Process, number: int) -> bool:
+        """Say whether a slot that a note names can be on the tape: a note may be spoilt."""
+        return 0 <= number <= process.reader.calls.position + _MOST_AHEAD
 
     def _read_notes(self, process: Process, ended: bool) -> None:
         """Take in notes."""
@@ -133,7 +140,7 @@ class Drain:
         for note in process.reader.read_notes(ended):
             if note.kind == layout.NOTE_PAYLOAD:
                 size, _, data = note.data.partition(b"\0")
-                if size.isdigit() and len(size) < _MOST_DIGITS:
+                if size.isdigit() and len(size) < _MOST_DIGITS and self._is_near(process, note.key):
                     payloads.append((note.key, int(size), data))
                 else:
                     self.notes.unreadable += 1

@@ -23,6 +23,8 @@ from .sources import write_site
 from .spots import BlindSpots
 from .unseen import Unseen
 
+_CHANGING = frozenset(("role", "local", "peer"))  # columns of sockets
+
 
 class Notes:
     """What was told in one run.
@@ -146,6 +148,8 @@ class Notes:
 
     def _socket_is(self, process: Process, number: int, fields: list[str]) -> None:
         changes = dict(zip(fields[::2], fields[1::2], strict=True))
+        if not changes.keys() <= _CHANGING:
+            raise ValueError(f"a socket has no {min(changes.keys() - _CHANGING)}")  # names become SQL
         process.sockets.setdefault(number, {}).update(changes)
         self._writer.update("sockets", process.bases.socket + number, **changes)
         self._note_listener(process, number)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import linecache
 import os
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def write_site(writer: RunWriter, process: Process, number: int, file: str, line
 def read_source(file: str) -> str:
     """Return a program's text as Python reads it, or "" where it is none."""
     try:
-        if os.path.getsize(file) > _LARGEST_SOURCE:
+        found = os.stat(file)
+        # A program may call its text as it likes: a pipe, or /dev/zero.
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_SOURCE:
             return ""
     except OSError:
         return ""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_MOST = 500  # a program that writes on its own tape could name them without end
+
 
 class BlindSpots:
     """The blind spots of a run, each said once.
@@ -20,7 +22,7 @@ class BlindSpots:
 
     def add(self, sentence: str) -> None:
         """Name something that this run cannot see."""
-        if sentence not in self.sentences:
+        if sentence not in self.sentences and len(self.sentences) < _MOST:
             self.sentences.append(sentence)
 
     def replace(self, before: str, sentence: str) -> None:

@@ -217,9 +217,9 @@ def last_words(tape: Path) -> dict[str, str]:
         tape: the tape directory.
     """
     try:
-        with open(tape / _ASIDE, "rb") as file:
+        with open(os.open(tape / _ASIDE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
-            lines = file.read().decode("utf-8", "replace").split("\n")
+            lines = file.read(_LAST_BYTES).decode("utf-8", "replace").split("\n")
     except OSError:
         return {}
     said = [line.strip() for line in lines if line.strip()]

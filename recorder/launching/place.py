@@ -11,7 +11,7 @@ import re
 import resource
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from typing import Any
 from ...errors import SockreelError
 from ...traces.recovery import this_recorder
 from ...traces.writer import RunWriter
+from ..tapes.found import read_found
 
 RESERVE_BYTES = 512 << 10
 _SHM = Path("/dev/shm")
 _ROOMY_BYTES = 64 << 20  # with less, the log is kept short and steps are small
+_MOST_SETTINGS_BYTES = 100_000
 _LEAST_BYTES = 512 << 10  # with less, recording ends: what is there can still be finished
 # What agents and recorders leave in a tape folder; nothing else is ever removed.
 _OURS = re.compile(r"\d+-[0-9a-f]+\.(head|[cn]\d{6})(\..+)?|\d+\.(unrecorded|sub)(\.part)?|settings|program\.stderr")
@@ -53,8 +55,7 @@ class Place:
     def remove(self) -> None:
         """Remove the folders with what we and our agents made in them."""
         for folder in self.folders:
-            if belongs(folder, self.key):
-                remove_tapes(folder)
+            remove_tapes(folder, self.key)
 
 
 def make_place(trace: Path, tape: Path | None, settings: Mapping[str, str]) -> Place:
@@ -91,24 +92,48 @@ def make_place(trace: Path, tape: Path | None, settings: Mapping[str, str]) -> P
 def belongs(folder: Path, key: str) -> bool:
     """Say whether a folder is the tape folder of the run with this key."""
     try:
-        if folder.is_symlink() or not folder.is_dir() or not key:
-            return False
-        text = (folder / "settings").read_text(encoding="utf-8", errors="surrogateescape")
+        with _opened(folder) as descriptor:
+            return _is_marked(descriptor, key)
     except OSError:
         return False
+
+
+def _is_marked(descriptor: int, key: str) -> bool:
+    # A trace may come from anywhere, and name a folder that somebody else has made for it. A program that root recorded may have
+    # become somebody else, and then has its tapes (agent/dropping.py).
+    if not key or os.geteuid() not in (0, os.fstat(descriptor).st_uid):
+        return False
+    text = read_found("settings", _MOST_SETTINGS_BYTES, descriptor).decode("utf-8", "surrogateescape")
     return f"key {key}" in text.splitlines()
 
 
-def remove_tapes(folder: Path) -> None:
+def remove_tapes(folder: Path, key: str | None = None) -> None:
     """Remove what we and our agents made in a folder, and the folder if nothing else is in it.
 
     The word that says whose it is goes last: a removal that was cut short can be taken up again.
+
+    Args:
+        key: of the run whose folder it must be; None: we have just made it.
     """
     with contextlib.suppress(OSError):
-        for name in sorted(os.listdir(folder), key=lambda name: name == "settings"):
-            if _OURS.fullmatch(name):
-                (folder / name).unlink(missing_ok=True)
+        # By descriptor: another folder may be put in its place meanwhile.
+        with _opened(folder) as descriptor:
+            if key is not None and not _is_marked(descriptor, key):
+                return
+            for name in sorted(os.listdir(descriptor), key=lambda name: name == "settings"):
+                if _OURS.fullmatch(name):
+                    with contextlib.suppress(OSError):
+                        os.unlink(name, dir_fd=descriptor)
         folder.rmdir()
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 class Reserve:

@@ -1,6 +1,6 @@
 /* Counts slots by the block: what tally.py's `Tally.add` does column by column, at a thirtieth of its cost.
  *
- * Owns three functions, `aggregate`, `moved` and `varying`. The rules are those of traces/schema.sql (levels, summaries) and of
+ * Owns four functions, `aggregate`, `moved`, `varying` and `spoilt`. The rules are those of traces/schema.sql (levels, summaries) and of
  * traces/histogram.py; a test holds both implementations against each other. Optional: without it the
  * Python one counts. */
 
@@ -393,9 +393,70 @@ varying(PyObject *Py_UNUSED(module), PyObject *slots)
     return result;
 }
 
+#define MOST_NUMBER 1000000000
+#define FARTHEST_NS ((int64_t)1 << 59)
+#define MOST_MOVED ((int64_t)1 << 50)
+#define MOST_BEHIND 8192 /* a parent has drawn its number before, but for a signal between */
+
+/* Whether an agent could have written it: the rules are those of slots.py. */
+static int
+makes_sense(const Slot *slot, int64_t number, const unsigned char *known)
+{
+    if (!slot->thread || slot->thread >= MOST_NUMBER || slot->socket >= MOST_NUMBER || slot->site >= MOST_NUMBER ||
+        slot->peer >= MOST_NUMBER || slot->operation >= MOST_OPERATIONS || !(known[slot->operation] & 1))
+        return 0;
+    if (slot->started_ns < 0 || slot->started_ns >= FARTHEST_NS || slot->parent < 0 || slot->parent > number + MOST_BEHIND)
+        return 0;
+    if (slot->state == 1)
+        return 1; /* open: the rest is not written yet */
+    return slot->outcome < MOST_OPERATIONS && known[slot->outcome] & 2 && slot->duration_ns >= 0 && slot->duration_ns < FARTHEST_NS &&
+           slot->ready_ns >= 0 && slot->ready_ns < FARTHEST_NS &&
+           (slot->result == INT64_MIN || (slot->result > -MOST_MOVED && slot->result < MOST_MOVED));
+}
+
+PyDoc_STRVAR(spoilt_doc, "spoilt(slots, first, known)\n--\n\n"
+                         "Find slots that no agent could have written.\n\n"
+                         "Args:\n"
+                         "    slots: bytes, whole slots.\n"
+                         "    first: number of the first.\n"
+                         "    known: 256 bytes; 1: an operation has that code, 2: an outcome, 3: both.\n\n"
+                         "Returns:\n"
+                         "    Their places, from 0 on.\n\n"
+                         "Raises:\n"
+                         "    ValueError: not whole slots, or not 256 codes.\n");
+
+static PyObject *
+spoilt(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Py_buffer slots, known;
+    long long first;
+    if (!PyArg_ParseTuple(args, "y*Ly*", &slots, &first, &known))
+        return NULL;
+    PyObject *places = NULL;
+    if (slots.len % SLOT_BYTES || known.len != 256)
+        PyErr_SetString(PyExc_ValueError, "whole slots and a table of 256 are wanted");
+    else if ((places = PyList_New(0)))
+        for (Py_ssize_t at = 0; at < slots.len / SLOT_BYTES; at++) {
+            Slot slot;
+            memcpy(&slot, (const char *)slots.buf + at * SLOT_BYTES, SLOT_BYTES);
+            if (makes_sense(&slot, first + at, known.buf))
+                continue;
+            PyObject *place = PyLong_FromSsize_t(at);
+            if (!place || PyList_Append(places, place) < 0)
+                Py_CLEAR(places);
+            Py_XDECREF(place);
+            if (!places)
+                break;
+        }
+    PyBuffer_Release(&slots);
+    PyBuffer_Release(&known);
+    return places;
+}
+
 static PyMethodDef methods[] = {{"aggregate", aggregate, METH_VARARGS, aggregate_doc},
                                 {"moved", moved, METH_VARARGS, moved_doc},
                                 {"varying", varying, METH_O, varying_doc},
+                                {"spoilt", spoilt, METH_VARARGS, spoilt_doc},
                                 {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot slots[] = {{0, NULL}};
 static struct PyModuleDef definition = {

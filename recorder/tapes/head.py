@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..agent import layout
+from .found import TAPE_NAME, read_found
+
+_MOST_TEXT_BYTES = 16 << 20  # a command line has no more than a part of it
+_FARTHEST_NS = 1 << 62  # CLOCK_REALTIME in the year 2116
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,15 @@ def read_head(path: Path) -> Head:
         ValueError: not a head, or of another version.
         OSError: it cannot be read.
     """
-    content = path.read_bytes()
-    if len(content) < layout.HEAD_BYTES or not content.startswith(layout.MAGIC):
+    content = read_found(path, layout.HEAD_BYTES + _MOST_TEXT_BYTES)
+    is_named = path.name.endswith(".head") and TAPE_NAME.fullmatch(path.name.removesuffix(".head"))
+    if not is_named or len(content) < layout.HEAD_BYTES or not content.startswith(layout.MAGIC):
         raise ValueError(f"{path} is no tape")
     _, version, pid, parent_pid, text_bytes, started_ns, realtime_ns, cost_ns, _, _, forked, _, _ = layout.HEAD.unpack_from(content)
     if version != layout.VERSION:
         raise ValueError(f"{path} is a tape of version {version}, not {layout.VERSION}")
+    if not all(0 <= moment < _FARTHEST_NS for moment in (8 * started_ns, realtime_ns, cost_ns)):
+        raise ValueError(f"{path} tells of no time of this world")
     raw = content[layout.HEAD_BYTES : layout.HEAD_BYTES + text_bytes].split(b"\0")[:-1]
     text = [part.decode("utf-8", "surrogateescape") for part in raw]
     parent_tape, python, implementation, core, core_reason, executable, directory, *command = text

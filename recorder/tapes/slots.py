@@ -5,9 +5,12 @@ Owns where each field of a slot is found. Knows the layout (agent/layout.py), no
 
 from __future__ import annotations
 
+import struct
 from typing import Literal
 
 from ..agent import layout
+
+_SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
 
 
 def varying_in_python(slots: bytes) -> bytes:
@@ -16,10 +19,44 @@ def varying_in_python(slots: bytes) -> bytes:
     return bytes(column.count(column[:1]) != len(column) for column in columns)
 
 
+_MOST_NUMBER = 1_000_000_000  # of a thread, a socket, a place, an address: beyond are those of the next process
+_FARTHEST_NS = 1 << 59  # 18 years
+_MOST_MOVED = 1 << 50
+_MOST_BEHIND = layout.SLOTS  # a parent has drawn its number before, but for a signal between
+_OPERATIONS, _OUTCOMES = frozenset(layout.OPERATIONS.values()), frozenset(layout.OUTCOMES.values())
+KNOWN = bytes((code in _OPERATIONS) | (code in _OUTCOMES) << 1 for code in range(256))
+"""What `spoilt` asks for: which codes there are."""
+
+
+def spoilt_in_python(slots: bytes, first: int, known: bytes) -> list[int]:
+    """Find slots that no agent could have written: a program may write anywhere in its own memory.
+
+    Args:
+        slots: whole slots.
+        first: number of the first.
+        known: KNOWN.
+
+    Returns:
+        Their places, from 0 on.
+    """
+    places = []
+    for at, slot in enumerate(_SLOT.iter_unpack(slots)):
+        thread, socket, started, _, _, parent, site, _, peer, operation, duration, result, ready, _, outcome, _, state = slot
+        sense = 0 < thread < _MOST_NUMBER and max(socket, site, peer) < _MOST_NUMBER and operation < 256 and known[operation] & 1
+        sense = sense and 0 <= started < _FARTHEST_NS and 0 <= parent <= first + at + _MOST_BEHIND
+        if sense and state != layout.OPEN:
+            sense = outcome < 256 and known[outcome] & 2 and 0 <= duration < _FARTHEST_NS and 0 <= ready < _FARTHEST_NS
+            sense = sense and (result == layout.NOTHING or -_MOST_MOVED < result < _MOST_MOVED)
+        if not sense:
+            places.append(at)
+    return places
+
+
 try:
+    from ._slots import spoilt as spoilt
     from ._slots import varying as varying
 except ImportError:  # not built
-    varying = varying_in_python
+    spoilt, varying = spoilt_in_python, varying_in_python
 
 # Where each field of a slot is found when the bytes are seen as an array of one type.
 _FIELD_VIEWS: dict[str, tuple[Literal["I", "q", "H", "i"], int, int]] = {

@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..agent import layout
+from .found import TAPE_NAME
 from .head import Head as Head
 from .head import read_head as read_head
+from .slots import KNOWN, spoilt
 from .stream import Stream, was_closing
+
+_MOST_TOLD = 1 << 50  # calls lost, as a head tells it
+_OPEN_STATE = layout.OPEN.to_bytes(4, "little")
 
 
 class Note(NamedTuple):
@@ -60,18 +65,23 @@ class TapeReader:
         self.folders = folders
         self.path = path
         self.head = head or read_head(path)
+        if not TAPE_NAME.fullmatch(self.head.name):
+            raise ValueError(f"no tape is named {self.head.name:.80}")
         self.calls = Stream(folders, self.head.name, "c")
         self.calls.cleared = self.head.core == "python"
         self.notes = Stream(folders, self.head.name, "n")
+        self.spoilt = 0  # calls left out because no agent could have written them so
         self._parts: dict[int, dict[int, tuple[int, bytes]]] = {}  # serial -> part -> number of its cell, data
 
     def lost(self) -> tuple[int, int]:
         """Return (calls that found no place, or whose place is gone, errors that the agent swallowed)."""
         with contextlib.suppress(OSError), self.path.open("rb") as file:
             content = file.read(layout.HEAD.size)
-            unpacked = layout.HEAD.unpack(content)
-            return unpacked[8] + self.calls.gone, unpacked[9]
-        return self.calls.gone, 0
+            if len(content) == layout.HEAD.size:
+                unpacked = layout.HEAD.unpack(content)
+                told = unpacked[8] if unpacked[8] < _MOST_TOLD else 0  # else that, too, is spoilt
+                return told + self.calls.gone + self.spoilt, unpacked[9]
+        return self.calls.gone + self.spoilt, 0
 
     def is_torn(self) -> bool:
         """Say whether files of it are gone that nobody has read: somebody cleared the folder. Call it before `close`."""
@@ -80,6 +90,8 @@ class TapeReader:
     def _failed(self, stream: str) -> frozenset[int]:
         with contextlib.suppress(OSError), self.path.open("rb") as file:
             content = file.read(layout.HEAD_BYTES)
+            if len(content) < layout.HEAD_BYTES:
+                return frozenset()
             at = layout.HEAD_FAILED_AT[stream]
             count = min(int.from_bytes(content[at : at + 4], "little"), layout.FAILED_MAX)
             return frozenset(struct.unpack_from(f"<{count}I", content, layout.HEAD_FAILED_LIST_AT[stream]))
@@ -110,12 +122,25 @@ class TapeReader:
                     while stop < count and states[stop] == layout.COMPLETE:
                         stop += 1
                     at = (base + start) * layout.SLOT_BYTES
-                    blocks.append(Block(first + start, segment.map[at : (base + stop) * layout.SLOT_BYTES]))
+                    blocks += self._sound(Block(first + start, segment.map[at : (base + stop) * layout.SLOT_BYTES]))
                 elif state != layout.VOID:
                     segment.waiting.add(first + start)
                 start = stop
         # Only now: a call that was open when its neighbours were read has returned if its thread went on to any of them.
         return blocks, self._recheck()
+
+    def _sound(self, block: Block) -> list[Block]:
+        """Return what is left of a block without the slots that make no sense."""
+        bad = spoilt(block.data, block.first, KNOWN)
+        if not bad:
+            return [block]
+        self.spoilt += len(bad)
+        blocks, start = [], 0
+        for place in [*bad, len(block.data) // layout.SLOT_BYTES]:
+            if place > start:
+                blocks.append(Block(block.first + start, block.data[start * layout.SLOT_BYTES : place * layout.SLOT_BYTES]))
+            start = place + 1
+        return blocks
 
     def _recheck(self) -> list[tuple[int, bytes]]:
         late: list[tuple[int, bytes]] = []
@@ -126,7 +151,7 @@ class TapeReader:
                 if state in (layout.COMPLETE, layout.VOID):
                     segment.waiting.discard(number)
                     if state == layout.COMPLETE:
-                        late.append((number, slot))
+                        late += [(number, block.data) for block in self._sound(Block(number, slot))]
         return late
 
     def open_calls(self) -> list[tuple[int, bytes]]:
@@ -137,6 +162,7 @@ class TapeReader:
             for number in sorted(segment.waiting)
             for slot in [self.calls.item(number)]
             if int.from_bytes(slot[layout.SLOT_STATE_AT :], "little") == layout.OPEN or (self.calls.cleared and was_closing(slot))
+            if not spoilt(slot[: layout.SLOT_STATE_AT] + _OPEN_STATE, number, KNOWN)
         ]
 
     def read_notes(self, ended: bool = False) -> list[Note]:
