@@ -26,6 +26,7 @@ else:
 NOWHERE, RECEIVES, SENDS, UNCLEAR = range(4)
 _MOST_KEPT = 50_000  # connections whose sockets are all closed: a forked child may still speak of one
 _SLACK_BYTES = 2  # a FIN counts as a byte, and so does an urgent one that nobody took
+_FIN_BYTES = 1  # of one that shutdown queued behind what is not sent yet
 _MSG_PEEK = 2
 _MOST_NAMED = 3
 Row = tuple[int, int, int, int, bool]  # socket, received, sent, spared, unclear
@@ -175,7 +176,7 @@ class Moved:
         received, sent, unread = connection.counted
         more_received = received - unread - sum(account.received for account in accounts)
         more_sent = sent - sum(account.sent + account.spared for account in accounts)
-        return (more_received if more_received > _SLACK_BYTES else 0) + max(0, more_sent)
+        return (more_received if more_received > _SLACK_BYTES else 0) + (more_sent if more_sent > _FIN_BYTES else 0)
 
     def sentence(self) -> str:
         """Return what moved unseen, "" where nothing did."""
