@@ -40,6 +40,7 @@ _FORMS = tuple(map(message, (
     "a note of the agent was spoilt: sockets, places or links of some calls are missing",
     ("a process changed its root directory: calls that no longer found room on its tape, and children it forked since, "
      "are not in this trace"),
+    "a process had no descriptor left (EMFILE) to go on with its tape: calls that found no room on it then were counted only",
     "a file object was opened on a socket's descriptor (os.fdopen): what it reads and writes is not seen",
     "{named}, and {n} more",
     "{named} and {n} more",

@@ -436,6 +436,7 @@ typedef struct {
     PyObject *by_fd, *by_inode, *by_place, *counted, *files, *next_socket, *name_unbound, *number_of_fd; /* of Sockets */
     PyObject *raw_type, *raw_fileno, *raw_gettimeout; /* of the C class under `socket.socket` */
     PyObject *accepted_role, *fileno_name;
+    long look_from; /* descriptors from which on Python looks how many are left */
     pid_t forking; /* while a fork is under way: who forks; else 0 */
     PyObject *want_read, *want_write; /* exceptions of `ssl`, or NULL: looking one up by its name takes longer than the call */
 } Core;
@@ -1466,6 +1467,16 @@ Core_init(Core *self, PyObject *args, PyObject *kw)
     return self->accepted_role && self->fileno_name ? 0 : -1;
 }
 
+static PyObject *
+Core_look_from(Core *self, PyObject *fd)
+{
+    long number = PyLong_AsLong(fd);
+    if (number == -1 && PyErr_Occurred())
+        return NULL;
+    self->look_from = number;
+    Py_RETURN_NONE;
+}
+
 /* Share what Sockets keeps: its dictionaries and, of what it does, what is rare. */
 static PyObject *
 Core_share(Core *self, PyObject *args, PyObject *kw)
@@ -1695,6 +1706,7 @@ static PyMethodDef Core_methods[] = {
     {"next_call", (PyCFunction)Core_next_call, METH_NOARGS, "Return the next slot's number."},
     {"next_cell", (PyCFunction)Core_next_cell, METH_NOARGS, "Return the next cell's number."},
     {"share", (PyCFunction)(void (*)(void))Core_share, METH_VARARGS | METH_KEYWORDS, "Share what Sockets keeps."},
+    {"look_from", (PyCFunction)Core_look_from, METH_O, "Leave accepted descriptors from this one on to Python."},
     {"remember", (PyCFunction)Core_remember, METH_VARARGS, "Keep the Entry of an object."},
     {"adopt", (PyCFunction)Core_adopt, METH_VARARGS, "Keep the Entry of an object as long as that lives."},
     {"wants", (PyCFunction)Core_wants, METH_VARARGS, "Know the exceptions of TLS that wants to read or write first."},

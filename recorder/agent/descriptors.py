@@ -22,7 +22,9 @@ _readlink, _listdir, _getframe = os.readlink, os.listdir, sys._getframe
 _Socket = _socket.socket
 _getsockname, _getpeername, _detach = _Socket.getsockname, _Socket.getpeername, _Socket.detach
 _family, _type = _Socket.family.__get__, _Socket.type.__get__
-_monotonic_ns = time.monotonic_ns
+_monotonic_ns, _sysconf = time.monotonic_ns, os.sysconf
+_FIRST_LOOK, _NEVER = 16, 1 << 30  # descriptors from which on it is looked how many are left
+_SEGMENTS_AHEAD = 16  # 131,072 calls, 12 MB with their notes
 _FAMILIES = {getattr(_socket, name): name for name in dir(_socket) if name.startswith("AF_")}
 _TYPES = {getattr(_socket, name): name for name in ("SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_RDM", "SOCK_SEQPACKET")}
 _FILE_KINDS = {"anon_inode:[eventpoll]": "epoll", "anon_inode:[eventfd]": "eventfd", "anon_inode:[io_uring]": "ring"}
@@ -50,6 +52,7 @@ class Descriptors:
         self._inherited = inherited or {}  # inode -> (tape, Entry); ("", None): it came with the interpreter
         self.counted = {}  # number of a socket that is being closed -> what kernel.counted said
         self._next = itertools.count(1).__next__
+        self.look_from = _FIRST_LOOK
 
     def bequeath(self):
         """Return what a forked child must know: inode -> (name of the tape that describes it, Entry). Ours no more."""
@@ -161,8 +164,23 @@ class Descriptors:
             return "inherited" if ancestor.fd == fd else "duplicated", tape, ancestor
         return "inherited" if inode in self._inherited else "created", "", None
 
+    def look(self, fd):
+        """Look how near to its limit a new descriptor is, and have room on the tape while one is free to open it with.
+
+        Looked at again at twice the number, for a program may lower its limit.
+        """
+        limit = _sysconf("SC_OPEN_MAX")
+        crowded = limit - limit // 4
+        if 0 <= crowded <= fd:
+            self.tape.keep_ahead(_SEGMENTS_AHEAD)
+            self.look_from = _NEVER
+        else:
+            self.look_from = 2 * fd if limit < 0 else min(2 * fd, crowded)
+
     def _new(self, fd, inode, family, type_, role, local, peer, parent):
         self.files.discard(fd)
+        if fd >= self.look_from:
+            self.look(fd)
         entry = self._entry_type()
         entry.id = self._next()
         entry.fd, entry.inode, entry.family = fd, inode, family

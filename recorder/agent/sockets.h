@@ -204,7 +204,7 @@ accept_plainly(Core *core, Entry *listener, PyObject *result, int64_t at_ns)
         !host_and_port(listener->family, PyTuple_GET_ITEM(result, 1), &host, &port))
         return 0;
     long fd = number_in(PyTuple_GET_ITEM(result, 0));
-    int64_t inode = fd < 0 ? -1 : inode_of((int)fd);
+    int64_t inode = fd < 0 || fd >= core->look_from ? -1 : inode_of((int)fd);
     Entry *before = fd < 0 ? NULL : entry_at(core, core->by_fd, fd);
     if (inode < 0 || (before && before->open))
         return 0;

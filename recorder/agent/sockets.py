@@ -52,6 +52,13 @@ class Sockets(Descriptors):
                 raw_fileno=_fileno,
                 raw_gettimeout=_gettimeout,
             )
+            core.look_from(self.look_from)
+
+    def look(self, fd):
+        """Look how near to its limit a descriptor is; the C core asks from the same number on."""
+        super().look(fd)
+        if self._core is not None:
+            self._core.look_from(self.look_from)
 
     def entry_of(self, sock):
         """Return the Entry of an object, whether it was met before or not."""

@@ -131,6 +131,10 @@ def _publish(private, path):
             raise FileExistsError(errno.EEXIST, path)
 
 
+_NO_MORE = (errno.EMFILE, errno.ENFILE)
+_NO_DESCRIPTOR = "a process had no descriptor left (EMFILE) to go on with its tape: calls that found no room on it then were counted only"
+
+
 class Tape:
     """The files of one process. Opened at once in a fresh interpreter, at the first call after a fork.
 
@@ -155,6 +159,8 @@ class Tape:
         self.drawn = None  # what next_cell was before a fork that is under way
         self._next_failed = {"c": itertools.count().__next__, "n": itertools.count().__next__}
         self._lost = {}  # thread -> calls it lost: nobody else writes there
+        self.ahead = 0  # segments mapped before they are needed: without a free descriptor none can be
+        self._told_why = False
         self.next_fault = itertools.count(1).__next__
 
     def open(self, text):
@@ -232,13 +238,16 @@ class Tape:
             A writable buffer, or None where there is no room: what belongs there is lost, and counted.
         """
         segments = self.calls if stream == "c" else self.notes
+        full = False
+        buffer = segments.get(number)
         try:
             if self.head is None and self.text is not None:
                 self.open(self.text)
-            buffer = self._segment(stream, number) if self.head is not None else None
+            if buffer is None and self.head is not None:
+                buffer = self._segment(stream, number)
         except OSError as error:
             pass_on(error)
-            buffer = None
+            full = error.errno in _NO_MORE
         # One answer for all threads, for ever: the reader passes over what was noted as failed.
         answer = segments.setdefault(number, buffer)
         if answer is not None:
@@ -248,7 +257,32 @@ class Tape:
             self._note_failed(stream, number)
         if segments.get(number - 2) is not None:
             segments.pop(number - 2, None)
+        if self.ahead and not full:
+            full = self._map_ahead(stream, number)
+        if full and not self._told_why:
+            self._told_why = True  # now: where the next segment of notes is missing, too, it could not be told any more
+            self.note(layout.NOTE_BLIND, 0, _NO_DESCRIPTOR)
         return answer
+
+    def keep_ahead(self, count):
+        """Map the next segments now and from now on: the program's descriptors are about to run out, and none opens a file then."""
+        self.ahead = count
+        for stream, segments in (("c", self.calls), ("n", self.notes)):
+            self._map_ahead(stream, max(list(segments), default=-1))
+
+    def _map_ahead(self, stream, number):
+        """Map what follows a segment; return whether not even the next one could be, for want of a descriptor."""
+        segments = self.calls if stream == "c" else self.notes
+        if self.head is None:
+            return False
+        for following in range(number + 1, number + 1 + self.ahead):
+            if following not in segments:
+                try:
+                    segments.setdefault(following, self._segment(stream, following))
+                except OSError as error:
+                    pass_on(error)
+                    return following == number + 1 and error.errno in _NO_MORE
+        return False
 
     def take_along(self, stream, count):
         """Map the next segments at once: what is mapped stays when the files are out of reach."""

@@ -137,6 +137,20 @@ def closed_before_it_was_sent():
     other.close()
 
 
+def half_closed_behind_what_was_not_sent_yet():
+    one, other = connected()
+    one.setblocking(False)
+    try:
+        while True:
+            one.send(b"z" * 70_000)
+    except BlockingIOError:
+        pass
+    one.shutdown(socket.SHUT_WR)
+    one.close()
+    drain(other)
+    other.close()
+
+
 def file_objects():
     one, other = connected()
     with one.makefile("wb") as out, other.makefile("rb") as lines:
