@@ -14,6 +14,8 @@ from .tape import ScratchTape
 _ROUNDS = 8
 _CALLS = 30  # of each kind in a round: 8 rounds take 1 to 2 ms, with the Python core as well
 _BYTES = 64
+_LEAST_NS = 20  # two looks at the clock alone take longer: what comes out shorter was measured beside another load
+_TRIES = 3
 
 
 class _Rehearsal(core.Recorder):
@@ -44,8 +46,12 @@ def measure(native, kernel_times=False):
         recorded = methods.recording("recv", bare, False, recorder)
         time_bare = _as_the_program(_time_direct)
         time_recorded = _as_the_program(_time_direct if native else _time_bound)
-        pairs = [(time_bare(bare, sock, time.monotonic_ns), time_recorded(recorded, sock, time.monotonic_ns)) for _ in range(_ROUNDS)]
-        return max(1, (min(pair[1] for pair in pairs) - min(pair[0] for pair in pairs)) // _CALLS)
+        for _ in range(_TRIES):
+            pairs = [(time_bare(bare, sock, time.monotonic_ns), time_recorded(recorded, sock, time.monotonic_ns)) for _ in range(_ROUNDS)]
+            cost_ns = (min(pair[1] for pair in pairs) - min(pair[0] for pair in pairs)) // _CALLS
+            if cost_ns >= _LEAST_NS:
+                return cost_ns
+        return 0
     except Exception:
         return 0
     finally:

@@ -87,6 +87,22 @@ print(measured > 0, cost.measure(None))
     assert done.stdout == "True 0\n"
 
 
+def test_what_no_record_can_be_as_quick_as_is_not_called_measured() -> None:
+    measure = f"""
+import sys
+package = type(sys)("_sockreel_agent")
+package.__path__ = [{str(INJECT.parent)!r}]
+sys.modules["_sockreel_agent"] = package
+from _sockreel_agent import cost
+class Stopped:
+    monotonic_ns = staticmethod(lambda: 0)
+cost.time = Stopped
+print(cost.measure(None))
+"""
+    done = subprocess.run([sys.executable, "-c", measure], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
 def test_a_forked_child_has_the_figure_of_its_parent(tmp_path: Path) -> None:
     (tmp_path / "settings").write_text("payload 0\n")
     program = "import os, socket; socket.socket().close(); os.fork() or os._exit(socket.socket().close() or 0); os.wait()"
