@@ -214,10 +214,15 @@ def _came_of_it(call: Span, names: Mapping[int, str]) -> str:
         if call.operation == "listen" and call.asked is not None:
             return say("backlog {n}", n=call.asked)
         return brief(call.peer or "")
-    if call.outcome == "error" and call.errno:
-        return say("error {name}", name=errno_name(call.errno))
-    known = _OUTCOMES.get(call.outcome or "")
-    return visible(call.outcome or "") if known is None else say(known)
+    return outcome_words(call.outcome, call.errno)
+
+
+def outcome_words(outcome: str | None, errno: int | None) -> str:
+    """Return what came of a call that was not ok: `end of stream`, `error EADDRINUSE`."""
+    if outcome == "error" and errno:
+        return say("error {name}", name=errno_name(errno))
+    known = _OUTCOMES.get(outcome or "")
+    return visible(outcome or "") if known is None else say(known)
 
 
 def signal_words(signal: Delivery, names: Mapping[int, str]) -> str:

@@ -13,6 +13,7 @@ from ...traces.report import blind_spots
 from ..language import say
 from ..reading import damaged
 from .blocking import accept_starved, half_blocking, held_up, idle_threads
+from .ended import ended_by_error
 from .endings import forgotten_close, partial_send
 from .finding import SEVERITIES, Diagnosis, Finding
 from .material import Material
@@ -22,6 +23,7 @@ from .readiness import edge_not_drained, select_limit, write_interest
 Rule = Callable[[Material], Iterator[Finding]]
 
 RULES: dict[str, Rule] = {
+    "ended-by-error": ended_by_error,
     "half-blocking": half_blocking,
     "busy-polling": busy_polling,
     "sleeping-poll": sleeping_poll,
