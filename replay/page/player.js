@@ -16,7 +16,7 @@ const Player = (() => {
   const SAYS_MS = 1500;  // while time goes on, a screen reader is told a sentence no more often than this
   const CALM_MS = 250;  // and where less motion is wanted, the picture changes no more often than this
   const listeners = [];
-  let deck = null, panes = [], veiled = false, drawing = false, marked = null, last = 0, drawn = 0, told = {at: 0, text: ""}, linking = null, opening = 0, settling = 0;
+  let deck = null, panes = [], veiled = false, drawing = false, marked = null, last = 0, drawn = 0, told = {at: 0, text: ""}, linking = null, opening = 0, settling = 0, reading = 0, ticking = 0;
 
   const isOpen = () => !by("player").hidden;
 
@@ -201,8 +201,9 @@ const Player = (() => {
   }
 
   function busy(is) {
-    by("player").toggleAttribute("aria-busy", is);
-    by("play-note").textContent = is ? Words.say("play_reading") : "";
+    reading += is ? 1 : -1;  // another may have begun before the first had come to its end
+    by("player").toggleAttribute("aria-busy", reading > 0);
+    by("play-note").textContent = reading > 0 ? Words.say("play_reading") : "";
   }
 
   /** Come to stand before the first step that the gate wants to ask about, if there is one between a head and where its run now is. */
@@ -239,7 +240,12 @@ const Player = (() => {
     by("play-note").textContent = "";
     last = performance.now();
     draw();
-    if (deck.playing) requestAnimationFrame(tick);
+    if (deck.playing) nextTick();
+  }
+
+  function nextTick() {
+    cancelAnimationFrame(ticking);
+    ticking = requestAnimationFrame(tick);
   }
 
   function tick(now) {
@@ -250,9 +256,10 @@ const Player = (() => {
     last = now;
     hold(reel, head);
     if (!deck.playing && deck.stoppedBy === null && reel.film.run && reel.head.position >= reel.line.length && reel.film.to < reel.film.run[1]) {
-      settle((one) => { one.playing = true; }, reel, reel.head).then(() => {
+      deck.playing = true;  // it is only read on: who stops it meanwhile has stopped it
+      settle(() => {}, reel, reel.head).then(() => {
         last = performance.now();
-        if (deck.playing) requestAnimationFrame(tick);
+        if (deck.playing) nextTick();
       }).catch(Main.fail);
       return;
     }
@@ -265,7 +272,7 @@ const Player = (() => {
       drawn = now;
       paint();
     }
-    requestAnimationFrame(tick);
+    nextTick();
   }
 
   function skip() {

@@ -141,6 +141,22 @@ def test_steps_lead_over_the_borders_of_stretches_both_ways(browser: Browser, lo
 
 
 @pytest.mark.slow
+def test_who_holds_time_while_the_next_stretch_is_read_has_held_it(browser: Browser, long: str) -> None:
+    browser.open(f"{long}#play&run=2&at=1000000")
+    _settle(browser)
+    browser.run("{ const shift = Films.shift; Films.shift = async (...asked) => {"
+                " await new Promise((go) => { window.goOn = go; }); return shift(...asked); }; } 1")
+    browser.run("Player.deck().speed = SPEEDS.indexOf(1); Player.toggle()")
+    browser.until("window.goOn && document.getElementById('player').hasAttribute('aria-busy')")
+    assert browser.run("Player.deck().playing")
+    at_ns = browser.run("Player.toggle(); window.goOn(); Player.deck().reel.head.at")
+    _settle(browser)
+    assert not browser.run("Player.deck().playing")
+    assert 0 <= browser.run("Player.deck().reel.head.at") - at_ns <= 1_000_000
+    assert browser.said == []
+
+
+@pytest.mark.slow
 def test_time_and_breakpoints_go_on_from_stretch_to_stretch(browser: Browser, long: str) -> None:
     browser.open(f"{long}#play&run=2&at=1000000")
     _settle(browser)
