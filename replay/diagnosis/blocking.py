@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ..language import count, say
 from ..naming import Use
+from ..spins import GAP_NS
 from ..values import Exchange, Span
 from ..waits import Wait
 from ..words import brief, counted, duration, percent
@@ -62,7 +63,7 @@ def held_up(material: Material) -> Iterator[Finding]:
     by_cause: dict[tuple[str, str, int | None], list[Wait]] = defaultdict(list)
     # Who sleeps between polls is busy with nothing: another rule says so.
     sleeps = material.model.variant == "polling with sleeps"
-    waits_told = [wait for wait in material.waits if not (sleeps and wait.how == "busy")]
+    waits_told = [wait for wait in material.waits if not (wait.how == "busy" and (sleeps or _only_had_no_processor(material, wait)))]
     for wait in waits_told:
         by_cause[wait.how, wait.operation, wait.socket_id].append(wait)
     causes = sorted(by_cause.items(), key=lambda item: -sum(wait.held_ns for wait in item[1]))
@@ -97,6 +98,14 @@ def held_up(material: Material) -> Iterator[Finding]:
         "serious" if held_ns >= 100_000_000 else "notable", "waiting", held_ns, tuple(proof), worst.site)
 
 
+def _only_had_no_processor(material: Material, wait: Wait) -> bool:
+    """Whether a thread that seems to have been busy may as well have waited for a processor."""
+    exchange = material.exchanges.get((wait.client, wait.n))
+    if exchange is None or exchange.sent_ns is None:
+        return False
+    return wait.held_ns - _without_processor(material, exchange, exchange.sent_ns, exchange.sent_ns + wait.waited_ns) < GAP_NS
+
+
 def _is_cause(call: Span, wait: Wait) -> bool:
     return call.socket_id == wait.socket_id and call.operation == wait.operation and call.duration_ns >= min(wait.held_ns, 1_000_000)
 
@@ -111,7 +120,9 @@ def accept_starved(material: Material) -> Iterator[Finding]:
             continue
         seen.add(exchange.socket_id)
         waited_ns = row["opened_ns"] - exchange.connected_ns
-        if waited_ns >= STARVED_NS and waited_ns - _without_processor(material, exchange, row["opened_ns"]) >= STARVED_NS:
+        if waited_ns < STARVED_NS:
+            continue
+        if waited_ns - _without_processor(material, exchange, exchange.connected_ns, row["opened_ns"]) >= STARVED_NS:
             late.append((waited_ns, exchange.client, row["id"]))
     if not late or material.story.measured_by != "client":
         return
@@ -129,11 +140,11 @@ def accept_starved(material: Material) -> Iterator[Finding]:
         "notable", "waiting", total_ns, tuple(proof[:2]), material.site_of(proof[0]) if proof else None)
 
 
-def _without_processor(material: Material, exchange: Exchange, until_ns: int) -> int:
+def _without_processor(material: Material, exchange: Exchange, since_ns: int, until_ns: int) -> int:
     """Return how long, at most, the thread that serves a client was ready and had no processor: that is no fault of the program's."""
-    if exchange.thread_id is None or exchange.connected_ns is None:
+    if exchange.thread_id is None:
         return 0
-    (row,) = material.named("delay_around", thread=exchange.thread_id, start=exchange.connected_ns, end=until_ns)
+    (row,) = material.named("delay_around", thread=exchange.thread_id, start=since_ns, end=until_ns)
     return int(row["delay_ns"])
 
 

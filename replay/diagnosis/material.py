@@ -15,7 +15,7 @@ from ..evidence import load_evidence
 from ..naming import Evidence, RunModel, name_run
 from ..reading import Reader
 from ..story import load_story
-from ..values import Site, Story
+from ..values import Exchange, Site, Story
 from ..waits import Wait, find_waits
 from ..words import brief
 
@@ -59,6 +59,11 @@ class Material:
     def waits(self) -> tuple[Wait, ...]:
         """Requests that were held up by somebody else."""
         return find_waits(self.story)
+
+    @cached_property
+    def exchanges(self) -> dict[tuple[str, int], Exchange]:
+        """Each request, by its client and number."""
+        return {(exchange.client, exchange.n): exchange for exchange in self.story.exchanges}
 
     @cached_property
     def sites(self) -> dict[int, Site]:

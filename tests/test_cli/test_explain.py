@@ -137,6 +137,26 @@ def test_who_had_no_processor_left_nobody_in_the_backlog(delay_ns: int, blamed: 
     assert ("accept-starved" in found(sockreel, tmp_path / "t.db")) is blamed
 
 
+@pytest.mark.parametrize(("delay_ns", "blamed"), [(0, True), (20 * MS, True), (35 * MS, False)])
+def test_who_had_no_processor_was_not_busy_with_somebody_else(delay_ns: int, blamed: bool, tmp_path: Path, sockreel: CommandLine) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("late")
+        thread = run.thread()
+        listener = run.socket(3, "listener")
+        ada, ben = [run.socket(fd, parent_id=listener, opened_ns=fd * MS, closed_ns=130 * MS, closed_by="close") for fd in (4, 5)]
+        for fd, client in ((4, ada), (5, ben)):
+            run.call(thread, "accept", listener, at_ns=(fd - 1) * MS + 500 * US, duration_ns=MS // 2, result=client)
+        run.call(thread, "recv", ada, at_ns=50 * MS, asked=1024, outcome="would_block", timeout_ns=0)
+        asked = run.call(thread, "recv", ben, at_ns=90 * MS, asked=1024, payload=b"hello", timeout_ns=0)
+        answered = run.call(thread, "sendall", ben, at_ns=91 * MS, asked=5, payload=b"HELLO", timeout_ns=0)
+        run.exchange("ben", 1, ben, connected_ns=4 * MS, sent_ns=51 * MS, answered_ns=92 * MS, sent_bytes=5, answered_bytes=5,
+                     first_call_id=asked, last_call_id=answered)
+        for at_ms, delayed_ns in ((50, 7 * MS), (100, 7 * MS + delay_ns)):
+            run.sample(at_ms * MS, thread=thread, run_ns=at_ms * MS // 10, delay_ns=delayed_ns)
+        run.finish(140 * MS)
+    assert ("held-up" in found(sockreel, tmp_path / "t.db")) is blamed
+
+
 def test_the_rest_of_a_cut_send_may_come_later(tmp_path: Path, sockreel: CommandLine) -> None:
     with Recording(tmp_path / "t.db") as recording:
         for label, later in (("kept", (700, 300)), ("lost", (5,))):
