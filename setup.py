@@ -16,7 +16,7 @@ PARTS = [
     Extension(
         name,
         [source],
-        depends=[f"recorder/agent/{name}.h" for name in ("slot", "handler", "gate", "arrival", "notes", "sockets", "waits")],
+        depends=[f"recorder/agent/{name}.h" for name in ("slot", "unseen", "handler", "gate", "arrival", "notes", "sockets", "waits")],
         extra_compile_args=["-O3", "-fno-plt", "-fno-semantic-interposition", "-std=gnu11"],
         optional=WANTED != "require",
     )

@@ -59,7 +59,7 @@ class Descriptors:
         name = self.tape.name
         self.tape = None  # what is collected in the child concerns the parent's tape no more
         # Detached ones, too: their descriptors are open, and whoever takes them knows no better.
-        return {**self._inherited, **{entry.inode: (name, entry) for entry in self.by_fd.values() if entry.family >= 0}}
+        return {**self._inherited, **{entry.inode: (name, entry) for entry in list(self.by_fd.values()) if entry.family >= 0}}
 
     def take_stock(self):
         """Remember the sockets that the interpreter was started with: whoever made them, this process inherited them."""

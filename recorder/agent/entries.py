@@ -23,7 +23,7 @@ class Numbers(set):
 
     def discard_range(self, low, high):
         """Take out every number from `low` to `high` - 1."""
-        self.difference_update([number for number in self if low <= number < high])
+        self.difference_update([number for number in list(self) if low <= number < high])
 
 
 class Entry:

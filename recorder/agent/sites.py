@@ -70,7 +70,7 @@ class Sites:
                 self._describe(number, frame)
             self._placed[key] = number
             self.kind(frame.f_code)
-        if frame is immediate and self._codes[key[0]][1] == PROGRAM:
+        if frame is immediate and self.kind(frame.f_code) == PROGRAM:
             self.numbers[key] = number
         return number
 

@@ -266,12 +266,14 @@ meet_accepted(Core *core, PyObject *sock)
     if (!core->by_fd || core->offset.on || !PyObject_TypeCheck(sock, (PyTypeObject *)core->raw_type))
         return NULL;
     int fd = fd_of(core, sock);
-    Entry *entry = fd < 0 ? NULL : entry_at(core, core->by_fd, fd);
+    int64_t timeout_ns = fd < 0 ? -2 : timeout_of(core, sock, fd);
+    if (timeout_ns == -2)
+        return NULL;
+    Entry *entry = entry_at(core, core->by_fd, fd); /* borrowed until we are sure: nothing in between calls the interpreter */
     if (!entry || !entry->waiting || !entry->local || !PyUnicode_Check(entry->local) || (entry->ref && entry->ref != Py_None) ||
         inode_of(fd) != (int64_t)entry->inode)
         return NULL;
-    int64_t timeout_ns = timeout_of(core, sock, fd);
-    if (timeout_ns == -2 || (entry->family != AF_INET && entry->family != AF_INET6) || !ask_local(fd, entry->family, local))
+    if ( (entry->family != AF_INET && entry->family != AF_INET6) || !ask_local(fd, entry->family, local))
         return NULL;
     Py_INCREF(entry);
     entry->waiting = 0;

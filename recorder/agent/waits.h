@@ -131,7 +131,7 @@ number_of_poller(Method *self, PyObject *poller)
     PyObject *fd = PyObject_CallMethodNoArgs(poller, self->core->fileno_name);
     if (!fd)
         return -1;
-    PyObject *found = PyDict_GetItemWithError(self->core->by_fd, fd);
+    PyObject *found = PyLong_CheckExact(fd) ? PyDict_GetItemWithError(self->core->by_fd, fd) : NULL;
     Entry *entry = found && Py_TYPE(found) == self->core->entry_type ? (Entry *)found : NULL;
     PyErr_Clear();
     int64_t number;
@@ -176,12 +176,11 @@ note_reported(Core *core, int64_t number, PyObject *result)
         PyObject *pair = PyList_GET_ITEM(result, at);
         if (!PyTuple_CheckExact(pair) || PyTuple_GET_SIZE(pair) != 2 || !PyLong_CheckExact(PyTuple_GET_ITEM(pair, 0)))
             continue;
+        Py_INCREF(pair); /* Python may run, and the program find the list by the collector */
         int64_t socket = number_of_fd(core, PyTuple_GET_ITEM(pair, 0));
-        if (socket < 0)
-            goto failed;
-        if (at >= MOST_NOTED)
-            continue;
-        add_row(&text, socket, -1, PyLong_AsLongLong(PyTuple_GET_ITEM(pair, 1)));
+        if (socket >= 0 && at < MOST_NOTED)
+            add_row(&text, socket, -1, PyLong_AsLongLong(PyTuple_GET_ITEM(pair, 1)));
+        Py_DECREF(pair);
         if (PyErr_Occurred())
             goto failed;
     }
