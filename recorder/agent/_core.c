@@ -432,7 +432,8 @@ typedef struct {
     Clock clock;
     Offset offset;
     PyTypeObject *entry_type, *thread_type;
-    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler, *refork;
+    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *lose, *fault, *address, *of_handler, *refork;
+    int64_t untold; /* calls that were lost where there was no room even to count them: told of later */
     PyObject *by_fd, *by_inode, *by_place, *counted, *files, *next_socket, *name_unbound, *number_of_fd; /* of Sockets */
     PyObject *raw_type, *raw_fileno, *raw_gettimeout; /* of the C class under `socket.socket` */
     PyObject *accepted_role, *fileno_name;
@@ -442,7 +443,8 @@ typedef struct {
 } Core;
 
 #define CORE_OBJECTS(DO) \
-    DO(map_segment) DO(enter_thread) DO(identify) DO(find_site) DO(kind_of) DO(failure) DO(unrecorded) DO(fault) DO(address) DO(of_handler) DO(refork)
+    DO(map_segment) DO(enter_thread) DO(identify) DO(find_site) DO(kind_of) DO(failure) DO(unrecorded) DO(lose) DO(fault) DO(address) \
+    DO(of_handler) DO(refork)
 #define SOCKETS_OBJECTS(DO) \
     DO(by_fd) DO(by_inode) DO(by_place) DO(counted) DO(files) DO(next_socket) DO(name_unbound) DO(number_of_fd) \
     DO(raw_type) DO(raw_fileno) DO(raw_gettimeout)
@@ -458,6 +460,13 @@ is_a(PyObject *value, PyTypeObject *type)
     return 0;
 }
 
+/* Whether the pending exception says that there is no memory, or no room on the stack. */
+static int
+is_shortage(void)
+{
+    return PyErr_ExceptionMatches(PyExc_MemoryError) || PyErr_ExceptionMatches(PyExc_RecursionError);
+}
+
 /* Whether the pending exception is an error of ours; one that a signal handler raised is the program's, and shows none of our frames. */
 static int
 is_ours(Core *core)
@@ -470,7 +479,7 @@ is_ours(Core *core)
     if (trace && value)
         PyException_SetTraceback(value, trace);
     PyObject *told = value ? UNSEEN(PyObject_CallOneArg(core->of_handler, value)) : NULL;
-    if (!told && value && PyErr_Occurred()) { /* nothing but a handler raises while we ask: what it raised goes on in its place */
+    if (!told && value && PyErr_Occurred() && !is_shortage()) { /* a handler raised while we asked: what it raised goes on in its place */
         Py_XDECREF(type);
         Py_XDECREF(value);
         Py_XDECREF(trace);
@@ -549,6 +558,8 @@ segments_prune(Segment **list, int keep)
     }
 }
 
+static int tell_lost(Core *core);
+
 /* Return a segment, mapped by Python if it is new; NULL with an exception on failure of ours. */
 static Segment *
 segment_get(Core *core, Segment **list, const char *stream, int64_t number)
@@ -556,6 +567,8 @@ segment_get(Core *core, Segment **list, const char *stream, int64_t number)
     for (Segment *segment = *list; segment; segment = segment->next)
         if (segment->number == number)
             return segment;
+    if (core->untold && tell_lost(core) < 0)
+        return NULL;
     PyObject *mapping = UNSEEN(PyObject_CallFunction(core->map_segment, "sL", stream, (long long)number));
     if (!mapping)
         return NULL;
@@ -658,6 +671,8 @@ static int64_t
 site_of_any(Method *self, PyFrameObject *immediate)
 {
     Core *core = self->core;
+    if (core->untold && tell_lost(core) < 0)
+        return -1;
     PyFrameObject *frame = (PyFrameObject *)Py_NewRef((PyObject *)immediate), *second = NULL, *chosen = NULL;
     int64_t site = -1;
     while (frame) {
@@ -675,6 +690,8 @@ site_of_any(Method *self, PyFrameObject *immediate)
         PyFrameObject *back = PyFrame_GetBack(frame);
         Py_DECREF(frame);
         frame = back;
+        if (!frame && PyErr_Occurred()) /* there is no memory for its object */
+            goto done;
     }
     int is_caller = chosen == immediate; /* whoever called it: a site found further out depends on that */
     if (!chosen)
@@ -719,7 +736,7 @@ site_of(Method *self)
         return 0;
     if (self->is_behind) {
         PyFrameObject *caller = PyFrame_GetBack(immediate);
-        int64_t site = caller ? site_of_any(self, caller) : 0;
+        int64_t site = caller ? site_of_any(self, caller) : PyErr_Occurred() ? -1 : 0;
         Py_XDECREF(caller);
         return site;
     }
@@ -732,18 +749,21 @@ site_of(Method *self)
     return site_of_any(self, immediate);
 }
 
-static Thread *
+/* Return the running thread, a new reference; NULL with an exception. */
+static inline Thread *
 thread_here(Core *core)
 {
     if (here.generation == core->generation && here.thread)
-        return here.thread;
-    PyObject *thread = UNSEEN(PyObject_CallNoArgs(core->enter_thread)); /* kept alive by the thread's own storage */
+        return (Thread *)Py_NewRef((PyObject *)here.thread);
+    uint64_t generation = core->generation;
+    PyObject *thread = UNSEEN(PyObject_CallNoArgs(core->enter_thread));
     if (!thread || !is_a(thread, core->thread_type))
         return NULL;
-    here.generation = core->generation;
-    here.thread = (Thread *)thread;
-    Py_DECREF(thread);
-    return here.thread;
+    if (generation == core->generation) { /* else a signal handler forked, and this is the child: the thread was its parent's */
+        here.generation = generation;
+        here.thread = (Thread *)thread; /* kept alive by the thread's own storage */
+    }
+    return (Thread *)thread;
 }
 
 /* A call of a wrapped method. */
@@ -888,10 +908,7 @@ take_place(Core *core, Call *call)
     call->slot = (Slot *)(call->segment->base + (call->number & ((1 << SLOT_BITS) - 1)) * SLOT_BYTES);
     call->segment->open_calls++; /* what follows may run Python, and other threads may move on */
     call->thread = thread_here(core);
-    if (!call->thread)
-        return -1;
-    Py_INCREF(call->thread);
-    return 0;
+    return call->thread ? 0 : -1;
 }
 
 /* Say that the call begins, now. */
@@ -926,7 +943,7 @@ find_entry(Core *core, Call *call, PyObject *sock)
     call->entry = meet_accepted(core, sock);
     if (call->entry)
         return 0;
-    if (PyErr_Occurred())
+    if (PyErr_Occurred() || (core->untold && tell_lost(core) < 0))
         return -1;
     PyObject *entry = UNSEEN(PyObject_CallOneArg(core->identify, sock));
     if (!entry || !is_a(entry, core->entry_type))
@@ -985,9 +1002,14 @@ swallow(Core *core)
     PyErr_Clear();
     PyObject *done = UNSEEN(PyObject_CallNoArgs(core->fault));
     Py_XDECREF(done);
-    if (!done)
-        drop_own_frames();
-    return done ? 0 : -1; /* nothing else comes out of there */
+    if (done)
+        return 0;
+    if (is_shortage()) { /* not even that: it goes uncounted */
+        PyErr_Clear();
+        return 0;
+    }
+    drop_own_frames();
+    return -1; /* nothing else comes out of there: a signal handler raised */
 }
 
 /* The original raised: say what that means, and leave its exception as it was. */
@@ -1113,17 +1135,53 @@ finish(Method *self, Call *call, PyObject *sock, PyObject *result, PyObject *con
     return 0;
 }
 
-/* Make a call that has no slot. */
-static PyObject *
-unrecorded(Method *self, PyObject *sock, PyObject *const *args, Py_ssize_t count, PyObject *names)
+/* Count what was lost and is not told yet; where there is no room for that, another time. -1 with what a signal handler raised. */
+static int
+tell_lost(Core *core)
 {
+    int64_t lost = core->untold;
+    if (!lost || !core->lose)
+        return 0;
+    core->untold = 0;
+    PyObject *done = UNSEEN(PyObject_CallFunction(core->lose, "L", (long long)lost));
+    Py_XDECREF(done);
+    if (done)
+        return 0;
+    core->untold += lost;
+    if (!is_ours(core))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+/* Make a call that has no slot. args with the object; is_short: no Python of ours may come in between, there is no room for it. */
+static PyObject *
+unrecorded(Method *self, int is_short, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Core *core = self->core;
     PyObject *tuple, *dict, *result = NULL;
-    if (pack(args, count, names, &tuple, &dict) < 0)
-        return NULL;
-    result = PyObject_CallFunctionObjArgs(self->core->unrecorded, self->original, sock, tuple, dict, NULL);
-    Py_DECREF(tuple);
-    Py_DECREF(dict);
-    return result;
+    if (!is_short && core->unrecorded && pack(args + 1, count - 1, names, &tuple, &dict) == 0) {
+        result = PyObject_CallFunctionObjArgs(core->unrecorded, self->original, args[0], tuple, dict, NULL);
+        Py_DECREF(tuple);
+        Py_DECREF(dict);
+        return result;
+    }
+    PyErr_Clear();
+    result = self->original_vectorcall(self->original, args, count, names);
+    PyObject *type, *value, *trace;
+    if (result || !(PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError) ||
+                    PyErr_ExceptionMatches(PyExc_OverflowError))) /* wrong arguments never reach the kernel */
+        core->untold++;
+    PyErr_Fetch(&type, &value, &trace);
+    if (tell_lost(core) == 0) {
+        PyErr_Restore(type, value, trace);
+        return result;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    Py_XDECREF(result);
+    return NULL;
 }
 
 /* Make a call that could not be begun, an exception tells why: bare, unless a signal handler raised that, before the call was made.
@@ -1131,14 +1189,14 @@ unrecorded(Method *self, PyObject *sock, PyObject *const *args, Py_ssize_t count
 static PyObject *
 not_begun(Method *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    int ours = is_ours(self->core);
+    int is_short = is_shortage(), ours = is_ours(self->core);
     if (call->slot)
         __atomic_store_n(&call->slot->state, STATE_VOID, __ATOMIC_RELEASE);
     leave(call);
     if (!ours)
         return NULL;
     PyErr_Clear();
-    return unrecorded(self, args[0], args + 1, count - 1, names);
+    return unrecorded(self, is_short, args, count, names);
 }
 
 /* Write down when what a receive returned had arrived. */
@@ -1440,12 +1498,12 @@ static int
 Core_init(Core *self, PyObject *args, PyObject *kw)
 {
     static char *names[] = {"payload_bytes", "ticks",      "map_segment", "enter_thread", "identify", "find_site", "kind_of",
-                            "failure",       "unrecorded", "fault",       "address",      "of_handler", "refork",      NULL};
-    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *fault, *address, *of_handler, *refork;
+                            "failure",       "unrecorded", "lose",        "fault",        "address",  "of_handler", "refork",  NULL};
+    PyObject *map_segment, *enter_thread, *identify, *find_site, *kind_of, *failure, *unrecorded, *lose, *fault, *address, *of_handler, *refork;
     long long payload_bytes;
     int ticks;
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "LpOOOOOOOOOOO", names, &payload_bytes, &ticks, &map_segment, &enter_thread, &identify, &find_site,
-                                     &kind_of, &failure, &unrecorded, &fault, &address, &of_handler, &refork))
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "LpOOOOOOOOOOOO", names, &payload_bytes, &ticks, &map_segment, &enter_thread, &identify, &find_site,
+                                     &kind_of, &failure, &unrecorded, &lose, &fault, &address, &of_handler, &refork))
         return -1;
     ModuleState *module = PyType_GetModuleState(Py_TYPE(self));
     if (!module)

@@ -86,6 +86,7 @@ class Recorder:
                 kind_of=_kind_of,
                 failure=failed,
                 unrecorded=veil(unrecorded),
+                lose=lose,
                 fault=fault,
                 address=address_of,
                 of_handler=is_theirs,
@@ -275,6 +276,11 @@ def unrecorded(original, sock, args, kw):
                 recorder.tape.lose_call()
             except Exception as error:
                 pass_on(error)
+
+
+def lose(calls):
+    """Count calls that the C core made bare where there was no room for any Python."""
+    recorder.tape.lose_call(calls)
 
 
 def fault(error=None):

@@ -329,10 +329,10 @@ class Tape:
             head[listed : listed + 4] = number.to_bytes(4, "little")
         head[at : at + 4] = (failed + 1).to_bytes(4, "little")
 
-    def lose_call(self):
-        """Count a call that found no place."""
+    def lose_call(self, calls=1):
+        """Count calls that found no place."""
         thread = _ident()
-        self._lost[thread] = self._lost.get(thread, 0) + 1
+        self._lost[thread] = self._lost.get(thread, 0) + calls
         written = -1
         while self.head is not None:
             lost = sum(list(self._lost.values()))
