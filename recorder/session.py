@@ -22,6 +22,7 @@ from .. import __version__
 from ..errors import SockreelError
 from ..traces import TraceError, create_trace
 from ..traces.exchanges import link_exchanges
+from ..traces.store import remove_trace
 from ..traces.writer import RunWriter, json_text
 from . import collecting, priority, stamping
 from .capture.recording import RunPackets
@@ -81,7 +82,7 @@ def _record(command: launch.Command, settings: Settings, say: Callable[[str], No
     except SockreelError:
         if is_new and (session is None or not session.launched):
             writer.close()
-            settings.output.unlink(missing_ok=True)
+            remove_trace(settings.output)
         raise
     finally:
         writer.close()

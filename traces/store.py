@@ -240,14 +240,14 @@ def create_trace(path: str | os.PathLike[str], existing: Literal["refuse", "appe
         except BaseException:
             connection.close()
             if is_new:
-                _remove(path)  # no room for it: what there is of it is no trace
+                remove_trace(path)  # no room for it: what there is of it is no trace
             raise
     return sqlite_utils.Database(connection)
 
 
 def _create_empty(path: Path, replace: bool) -> None:
     if replace:
-        _remove(path)
+        remove_trace(path)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
@@ -256,7 +256,7 @@ def _create_empty(path: Path, replace: bool) -> None:
         raise TraceError(f"cannot create {path}: {error.strerror}") from error
 
 
-def _remove(path: Path) -> None:
+def remove_trace(path: Path) -> None:
     """Remove a trace with what SQLite and a recorder may have left beside it."""
     for ending in ("", "-wal", "-shm", "-journal", "-reserve"):
         Path(f"{path}{ending}").unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import sqlite3
 from pathlib import Path
 
@@ -50,6 +51,38 @@ def test_a_full_disk_ends_the_recording_and_not_the_program(
             said = sockreel(command, path)
             assert (said.status, said.err) == (0, ""), said
         assert sockreel("query", path, "failures").status == 0
+
+
+@pytest.mark.parametrize("size_kb", [300, 785, 1000, *(pytest.param(size, marks=pytest.mark.slow) for size in range(350, 2800, 97))])
+def test_a_disk_of_any_size_holds_a_trace_that_agrees_with_itself_or_none(record: Recorder, size_kb: int) -> None:
+    counters = Counters(record.folder / "counters", 1)
+    with small_disk(record.folder / "disk", f"{size_kb}k") as disk:
+        done = record(COUNTING, counters.path, "1", "1", "200", "9000", output=disk / "t.db", whole=False)
+        assert_whole_or_refused(done, counters, disk)
+
+
+@pytest.mark.parametrize("limit_kb", [100, 300, 560, 900, *(pytest.param(kb, marks=pytest.mark.slow) for kb in range(350, 2800, 151))])
+def test_a_limit_on_the_size_of_files_leaves_a_trace_that_agrees_with_itself_or_none(record: Recorder, limit_kb: int) -> None:
+    counters = Counters(record.folder / "counters", 1)
+    folder = record.folder / "traces"
+    folder.mkdir()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_kb << 10, before[1]))
+    try:
+        done = record(COUNTING, counters.path, "1", "1", "200", "9000", output=folder / "t.db", whole=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert_whole_or_refused(done, counters, folder)
+
+
+def assert_whole_or_refused(done: Recorded, counters: Counters, folder: Path) -> None:
+    """Look for a trace that tells of every call, or for nothing at all where the program was not begun."""
+    names = {found.name for found in folder.iterdir()}
+    if done.status == 0:
+        assert_every_call_is_told_of(done, counters)
+        assert names == {"t.db"} or (f"stays in {done.path}-wal" in done.err and names <= {"t.db", "t.db-wal", "t.db-shm"}), done
+    else:
+        assert (done.status in (1, 125), counters.total(), names) == (True, 0, set()), done
 
 
 @pytest.mark.parametrize("core", CORES)
