@@ -59,5 +59,5 @@ def test_a_picture_in_chinese_has_no_english_words_but_names(sockreel: CommandLi
     for sample in ("sample:nonblocking_sleep-reset", "sample:io_uring"):
         said = sockreel("export", sample, "--format", "svg", "--lang", "zh", "-o", "-")
         texts = re.findall(r"<(?:text|title)[^>]*>([^<]*)<", said.out)
-        assert "客户等待应答" in texts and "阻塞在调用中" in texts
+        assert "客户等待回答" in texts and "阻塞在调用中" in texts
         assert [text for text in texts if english_words(text)] == []

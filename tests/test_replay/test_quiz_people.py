@@ -42,8 +42,8 @@ def _answered(path: Path, *, sent: int) -> None:
 
 
 @pytest.mark.parametrize(("sent", "code", "said"), [
-    (10, "en", "ada asked 12.0 ms ago; its answer has just been sent."), (10, "zh", "「ada」在 12.0 ms 前发出请求，应答刚刚发出。"),
-    (9, "en", "ada asked 12.0 ms ago, and has no answer yet."), (9, "zh", "「ada」在 12.0 ms 前发出请求，还没有得到应答。"),
+    (10, "en", "ada asked 12.0 ms ago; its answer has just been sent."), (10, "zh", "「ada」在 12.0 ms 前发出请求，回答刚刚发出。"),
+    (9, "en", "ada asked 12.0 ms ago, and has no answer yet."), (9, "zh", "「ada」在 12.0 ms 前发出请求，还没有得到回答。"),
 ])
 def test_who_was_sent_the_whole_answer_is_not_said_to_wait(tmp_path: Path, sent: int, code: str, said: str) -> None:
     _answered(tmp_path / "t.db", sent=sent)
