@@ -477,6 +477,7 @@ class _Session:
         elif self.drain.census.unrecorded:
             reason = next(iter(self.drain.census.unrecorded.values()))
         else:
-            reason = f"no Python 3.8 or newer started in {self.command.arguments[0]} (or it was kept from reading PYTHONPATH)"
+            reason = (f"no Python 3.8 or newer started in {self.command.arguments[0]} "
+                      "(or it ended before that, or was kept from reading PYTHONPATH)")
         self.drain.spots.add(f"nothing was recorded: {reason}")
         self.complaints.append(f"nothing was recorded: {reason}")

@@ -21,7 +21,7 @@ _FORMS = tuple(map(message, (
     "{command} itself was not recorded, only its children",
     "nothing was recorded: {reason}",
     "no Python that could be reached",
-    "no Python 3.8 or newer started in {command} (or it was kept from reading PYTHONPATH)",
+    "no Python 3.8 or newer started in {command} (or it ended before that, or was kept from reading PYTHONPATH)",
     "{command} ran with {flag}",
     "its environment holds an empty SOCKREEL_AGENT",
     "{program} is Python {version}, and sockreel records from 3.8 on",

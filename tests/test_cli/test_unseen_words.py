@@ -20,7 +20,7 @@ SPOTS = [
     "a TCP connection moved 7 bytes in calls that were not recorded (by peer: one: 7), as the kernel counted",
     "a socket was opened outside of Python's socket module, and what it did is not in this trace: tcp listening on 0.0.0.0:80",
     "sleep 10 (pid 77) was not recorded: no Python that could be reached",
-    "nothing was recorded: no Python 3.8 or newer started in ls (or it was kept from reading PYTHONPATH)",
+    "nothing was recorded: no Python 3.8 or newer started in ls (or it ended before that, or was kept from reading PYTHONPATH)",
     "what happened after 1.5 s: no room is left in /tmp/x",
     "a file object was opened on a socket's descriptor (os.fdopen): what it reads and writes is not seen",
     *(known.sentence for known in KNOWN),
