@@ -63,7 +63,8 @@ def held_up(material: Material) -> Iterator[Finding]:
     by_cause: dict[tuple[str, str, int | None], list[Wait]] = defaultdict(list)
     # Who sleeps between polls is busy with nothing: another rule says so.
     sleeps = material.model.variant == "polling with sleeps"
-    waits_told = [wait for wait in material.waits if not (wait.how == "busy" and (sleeps or _only_had_no_processor(material, wait)))]
+    waits_told = [wait for wait in material.waits
+                  if not (wait.how == "busy" and (sleeps or material.waits_unseen or _only_had_no_processor(material, wait)))]
     for wait in waits_told:
         by_cause[wait.how, wait.operation, wait.socket_id].append(wait)
     causes = sorted(by_cause.items(), key=lambda item: -sum(wait.held_ns for wait in item[1]))

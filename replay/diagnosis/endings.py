@@ -12,6 +12,7 @@ from ..words import counted, duration
 from .finding import Finding, sentence
 from .material import MOST, Material
 
+_EMFILE = 24
 LATE_NS = 100_000_000
 """A peer gone for so long before the end of the run, and its socket open still, was forgotten."""
 
@@ -54,6 +55,28 @@ def forgotten_close(material: Material) -> Iterator[Finding]:
 def _is_ours(material: Material, socket_id: int) -> bool:
     """Whether this process used the socket: a forked parent's copy, or a child's, is somebody else's to close."""
     return any(use.socket_id == socket_id and use.operation != "close" for use in material.evidence.uses)
+
+
+def no_descriptors(material: Material) -> Iterator[Finding]:
+    """Calls that failed because the program had no descriptor left."""
+    rows = material.named("explain_exhausted", most=MOST) if material.calls_of_outcome("error") else []
+    if not rows:
+        return
+    worst, times = rows[0], sum(row["times"] for row in rows)
+    first_ns, last_ns = min(row["first_ns"] for row in rows), max(row["last_ns"] for row in rows)
+    held = sum(1 for row in material.reader.sockets.values() if row["role"] in ("accepted", "connected", "pair")
+               and (row["opened_ns"] or 0) <= first_ns and (row["closed_ns"] is None or row["closed_ns"] > first_ns))
+    yield Finding(
+        "no-descriptors", say("No descriptor left: {error}", error="EMFILE" if worst["errno"] == _EMFILE else "ENFILE"),
+        say("{operation} failed {times} for want of a descriptor, from {first} to {last} of the run; {connections} were open at the first.",
+            operation=worst["operation"], times=counted(times, "time"), first=duration(first_ns), last=duration(last_ns),
+            connections=counted(held, "connection")),
+        say("Who wants to connect is not served, and stays in the listener's queue: the listener is reported as ready again at once, so that "
+            "a loop that passes over the error spins. Files, pipes and name look-ups fail as well."),
+        say("Close what is not needed any more (who forgets to is a finding of its own); accept no more than the limit allows; raise it "
+            "where it is meant to be so many (ulimit -n, LimitNOFILE=). See accept(2), getrlimit(2)."),
+        "serious", "none", None, tuple(id_ for row in rows[:2] for id_ in (row["first_id"], row["last_id"])),
+        material.sites.get(worst["site_id"]))
 
 
 def partial_send(material: Material) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from ...traces import Run, Trace
+from ...traces.report import blind_spots
 from ..evidence import load_evidence
 from ..naming import Evidence, RunModel, name_run
 from ..reading import Reader
@@ -44,6 +45,11 @@ class Material:
     def is_large(self) -> bool:
         """Whether there are too many calls to gather the server's requests from them."""
         return sum(count.calls for count in self.reader.counts) > 2_000_000
+
+    @cached_property
+    def waits_unseen(self) -> bool:
+        """Whether waits of this run went past the recorder (gevent, uvloop): time between calls is then neither work nor sleep."""
+        return any("its waits" in spot for spot in blind_spots(self.run))
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -51,7 +51,7 @@ def busy_polling(material: Material) -> Iterator[Finding]:
 def sleeping_poll(material: Material) -> Iterator[Finding]:
     """A loop that sleeps between its questions: cheap, and late."""
     model, evidence = material.model, material.evidence
-    if not evidence.slept or model.model not in ("nonblocking", "blocking"):
+    if not evidence.slept or model.model not in ("nonblocking", "blocking") or material.waits_unseen:
         return
     pauses = []
     proof = []

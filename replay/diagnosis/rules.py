@@ -12,9 +12,10 @@ from ...traces import Run, Trace
 from ...traces.report import blind_spots
 from ..language import say
 from ..reading import damaged
+from ..words import counted
 from .blocking import accept_starved, half_blocking, held_up, idle_threads
 from .ended import ended_by_error
-from .endings import forgotten_close, partial_send
+from .endings import forgotten_close, no_descriptors, partial_send
 from .finding import SEVERITIES, Diagnosis, Finding
 from .material import Material
 from .polling import busy_polling, empty_reads, sleeping_poll, small_reads
@@ -35,6 +36,7 @@ RULES: dict[str, Rule] = {
     "partial-send": partial_send,
     "small-reads": small_reads,
     "forgotten-close": forgotten_close,
+    "no-descriptors": no_descriptors,
     "idle-threads": idle_threads,
     "select-limit": select_limit,
 }
@@ -60,6 +62,8 @@ def diagnose(trace: Trace, run: Run) -> Diagnosis:
     """
     try:
         material, unseen = Material(trace, run), tuple(blind_spots(run))
+        if run.calls_lost:
+            unseen = (say("{calls} happened and could not be recorded", calls=counted(run.calls_lost, "call")), *unseen)
         if not material.story.facts.calls:
             return Diagnosis(None, (), (), unseen=unseen)
         connections = any(row["role"] in _CONVERSING for row in material.reader.sockets.values())

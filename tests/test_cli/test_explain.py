@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ def found(sockreel: CommandLine, trace: Path | str) -> dict[str, Any]:
 
 
 BROKEN = ["half-blocking", "empty-reads", "edge-not-drained", "write-interest", "partial-send", "small-reads", "forgotten-close",
-          "select-limit"]
+          "select-limit", "no-descriptors"]
 
 
 @pytest.mark.parametrize("rule", BROKEN)
@@ -170,6 +171,34 @@ def test_the_rest_of_a_cut_send_may_come_later(tmp_path: Path, sockreel: Command
             run.finish(S)
     assert found(sockreel, f"{tmp_path / 't.db'}#kept") == {}
     assert "At least 995 bytes are missing" in found(sockreel, f"{tmp_path / 't.db'}#lost")["partial-send"]["seen"]
+
+
+@pytest.mark.parametrize("loop", ["", "gevent was loaded, which waits in C (libev or libuv): its waits are not in this trace; the calls that its "
+                                  "sockets make are, with EAGAIN where a greenlet then waits"])
+def test_what_passes_between_calls_is_no_work_and_no_sleep_where_waits_go_unseen(loop: str, tmp_path: Path, sockreel: CommandLine) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("green")
+        thread = run.thread()
+        clients = [run.socket(fd, peer=f"127.0.0.1:{fd}") for fd in (4, 5)]
+        for n in range(200):
+            run.call(thread, "recv", clients[n % 2], at_ns=(1 + 2 * n) * MS, asked=1024, outcome="would_block", errno=11, timeout_ns=0)
+        run.finish(S)
+    with sqlite3.connect(tmp_path / "t.db") as store:
+        store.execute("UPDATE runs SET blind_spots = ?", (json.dumps([loop] if loop else []),))
+    store.close()
+    assert ("sleeping-poll" in found(sockreel, tmp_path / "t.db")) is not loop.startswith("gevent")
+
+
+def test_calls_that_were_lost_are_told_beside_what_was_found(tmp_path: Path, sockreel: CommandLine) -> None:
+    with Recording(tmp_path / "t.db") as recording:
+        run = recording.run("cut")
+        thread, client = run.thread(), run.socket(4)
+        run.call(thread, "recv", client, at_ns=MS, asked=10, payload=b"hello")
+        run.finish(S)
+    with sqlite3.connect(tmp_path / "t.db") as store:
+        store.execute("UPDATE runs SET calls_lost = 4321")
+    store.close()
+    assert "Not seen: 4,321 calls happened and could not be recorded" in sockreel("explain", tmp_path / "t.db").out
 
 
 def test_names_from_the_trace_cannot_drive_the_terminal(tmp_path: Path, sockreel: CommandLine) -> None:

@@ -4,6 +4,8 @@ They print nothing, serve on a port of their choice, and end with Ctrl-C. They k
 """
 
 import contextlib
+import os
+import resource
 import select
 import selectors
 import socket
@@ -148,6 +150,23 @@ def forgotten_close():
         threading.Thread(target=serve, args=(conn,), daemon=True).start()
 
 
+def no_descriptors():
+    kept = [] if sound else [os.open("/dev/null", os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with contextlib.suppress(OSError):
+        while not sound:
+            kept.append(os.dup(kept[0]))
+    while True:
+        try:
+            conn, _ = listener.accept()
+        except OSError:
+            time.sleep(0.01)
+            continue
+        while data := conn.recv(1024):
+            conn.sendall(data.upper())
+        conn.close()
+
+
 def select_limit():
     socks = [listener]
     for _ in range(470 if not sound else 4):
@@ -169,6 +188,6 @@ def select_limit():
 
 try:
     {"half-blocking": half_blocking, "empty-reads": empty_reads, "edge-not-drained": edge_not_drained, "write-interest": write_interest,
-     "partial-send": partial_send, "small-reads": small_reads, "forgotten-close": forgotten_close, "select-limit": select_limit}[fault]()
+     "partial-send": partial_send, "no-descriptors": no_descriptors, "small-reads": small_reads, "forgotten-close": forgotten_close, "select-limit": select_limit}[fault]()
 except KeyboardInterrupt:
     pass
