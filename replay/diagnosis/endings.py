@@ -71,8 +71,8 @@ def no_descriptors(material: Material) -> Iterator[Finding]:
         say("{operation} failed {times} for want of a descriptor, from {first} to {last} of the run; {connections} were open at the first.",
             operation=worst["operation"], times=counted(times, "time"), first=duration(first_ns), last=duration(last_ns),
             connections=counted(held, "connection")),
-        say("Who wants to connect is not served, and stays in the listener's queue: the listener is reported as ready again at once, so that "
-            "a loop that passes over the error spins. Files, pipes and name look-ups fail as well."),
+        say("Who wants to connect is not served, and stays in the listener's queue: the listener is reported as ready again at once, so "
+            "that a loop that passes over the error spins. Files, pipes and name look-ups fail as well."),
         say("Close what is not needed any more (who forgets to is a finding of its own); accept no more than the limit allows; raise it "
             "where it is meant to be so many (ulimit -n, LimitNOFILE=). See accept(2), getrlimit(2)."),
         "serious", "none", None, tuple(id_ for row in rows[:2] for id_ in (row["first_id"], row["last_id"])),

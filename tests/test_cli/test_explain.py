@@ -173,8 +173,11 @@ def test_the_rest_of_a_cut_send_may_come_later(tmp_path: Path, sockreel: Command
     assert "At least 995 bytes are missing" in found(sockreel, f"{tmp_path / 't.db'}#lost")["partial-send"]["seen"]
 
 
-@pytest.mark.parametrize("loop", ["", "gevent was loaded, which waits in C (libev or libuv): its waits are not in this trace; the calls that its "
-                                  "sockets make are, with EAGAIN where a greenlet then waits"])
+GEVENT = ("gevent was loaded, which waits in C (libev or libuv): its waits are not in this trace; the calls that its sockets make are, "
+          "with EAGAIN where a greenlet then waits")
+
+
+@pytest.mark.parametrize("loop", ["", GEVENT])
 def test_what_passes_between_calls_is_no_work_and_no_sleep_where_waits_go_unseen(loop: str, tmp_path: Path, sockreel: CommandLine) -> None:
     with Recording(tmp_path / "t.db") as recording:
         run = recording.run("green")

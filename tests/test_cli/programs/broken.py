@@ -188,6 +188,7 @@ def select_limit():
 
 try:
     {"half-blocking": half_blocking, "empty-reads": empty_reads, "edge-not-drained": edge_not_drained, "write-interest": write_interest,
-     "partial-send": partial_send, "no-descriptors": no_descriptors, "small-reads": small_reads, "forgotten-close": forgotten_close, "select-limit": select_limit}[fault]()
+     "partial-send": partial_send, "no-descriptors": no_descriptors,
+     "small-reads": small_reads, "forgotten-close": forgotten_close, "select-limit": select_limit}[fault]()
 except KeyboardInterrupt:
     pass
