@@ -12,18 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 END_OF_TIME_NS = 2**63 - 1
+_ID = click.IntRange(-(2**63), 2**63 - 1)  # what SQLite takes
 
 
 @click.command("packets", cls=LookCommand)
 @click.argument("reference", metavar="FILE[#RUN]")
 @click.option("--from", "from_ns", type=MOMENT, help="Begin here: 1.5s, 200ms, 3us, or plain seconds since the run's start.")
 @click.option("--to", "to_ns", type=MOMENT, help="End here.")
-@click.option("--call", type=int, metavar="ID", help="Only the packets that this call sent or read.")
-@click.option("--socket", type=int, metavar="ID", help="Only those of this socket.")
-@click.option("--packet", type=int, metavar="ID", help="Only this one.")
+@click.option("--call", type=_ID, metavar="ID", help="Only the packets that this call sent or read.")
+@click.option("--socket", type=_ID, metavar="ID", help="Only those of this socket.")
+@click.option("--packet", type=_ID, metavar="ID", help="Only this one.")
 @click.option("--dissect", is_flag=True, help="Show every field of each, as scapy reads it.")
 @click.option("--no-payload", is_flag=True, help="Only the headers of each.")
-@click.option("--lines", type=click.IntRange(1), default=100, show_default=True, help="At most so many packets.")
+@click.option("--lines", type=click.IntRange(1, 2**63 - 2), default=100, show_default=True, help="At most so many packets.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a packet; frames in hexadecimal.")
 def command(
     reference: str, from_ns: int | None, to_ns: int | None, call: int | None, socket: int | None, packet: int | None, dissect: bool,

@@ -36,7 +36,7 @@ def command(trace: str | None, question: str | None, parameters: tuple[str, ...]
       sockreel query lab.db "SELECT * FROM calls WHERE errno = :e" -p e=104 --csv
     """
     from ..traces import split_reference
-    from ..traces.ask import ask, find_query
+    from ..traces.ask import ask, bound_memory, find_query
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other.")
@@ -51,6 +51,7 @@ def command(trace: str | None, question: str | None, parameters: tuple[str, ...]
         if question is None:
             raise click.UsageError("Give a query in SQL or by name; --list tells the names.")
         text = sys.stdin.read() if question == "-" else question
+        bound_memory(opened)
         named = find_query(text)
         if selector is not None:
             values.setdefault("run", opened.find_run(selector).id)

@@ -40,6 +40,7 @@ _FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "writefile
 _PARAMETER = re.compile(r"(?<![\w:]):([A-Za-z_]\w*)")
 _LITERAL_OR_COMMENT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _STEPS_BETWEEN_LOOKS = 20_000
+_MOST_MEMORY_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -172,10 +173,17 @@ class _Watch:
         return self.interrupted
 
 
+def bound_memory(trace: Trace) -> None:
+    """Let queries take no more than 512 MB, however they are written. This holds for all of SQLite in this process, for good."""
+    trace.rows(f"PRAGMA hard_heap_limit={_MOST_MEMORY_BYTES}")
+
+
 @contextmanager
 def _one_line(trace: Trace, watch: _Watch) -> Iterator[None]:
     try:
         yield
+    except MemoryError as error:
+        raise TraceError("the query needs more memory than it may take: ask for less at a time") from error
     except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as error:
         text = str(error)
         if watch.interrupted or text == "interrupted":

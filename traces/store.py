@@ -29,6 +29,8 @@ APPLICATION_ID = 0x534B524C  # "SKRL", shown by file(1) and PRAGMA application_i
 _HEADER = b"SQLite format 3\x00"
 SAMPLES = Path(__file__).parent / "samples"
 """Where the traces are that come with sockreel. They are only read."""
+# Of one value, also of what a column or a query would compute.
+_LIMIT_LENGTH, _LONGEST_VALUE_BYTES = 0, 256 << 20  # SQLITE_LIMIT_LENGTH
 # What code meets that reckons with a row as the schema promises it, where the row is not so.
 SURPRISES = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
               struct.error)
@@ -189,6 +191,8 @@ def open_trace(path: str | os.PathLike[str]) -> Trace:
             connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             application, version = (connection.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version"))
             connection.execute("PRAGMA trusted_schema=0")
+            if hasattr(connection, "setlimit"):  # Python 3.11
+                connection.setlimit(_LIMIT_LENGTH, _LONGEST_VALUE_BYTES)
             kinds = {row[0]: f"{row[1]} {row[2]}" for row in connection.execute("SELECT name, type, sql FROM sqlite_master")}
         if application != APPLICATION_ID:
             raise TraceError(f"{path} is an SQLite file, but not a sockreel trace")
@@ -227,10 +231,12 @@ def create_trace(path: str | os.PathLike[str], existing: Literal["refuse", "appe
     if is_new:
         _create_empty(path, replace=existing == "replace")
     else:
-        open_trace(path).close()
+        with open_trace(path) as trace:
+            _refuse_triggers(trace)
     with translated_errors(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
+            connection.execute("PRAGMA trusted_schema=0")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
@@ -243,6 +249,14 @@ def create_trace(path: str | os.PathLike[str], existing: Literal["refuse", "appe
                 remove_trace(path)  # no room for it: what there is of it is no trace
             raise
     return sqlite_utils.Database(connection)
+
+
+def _refuse_triggers(trace: Trace) -> None:
+    """Refuse to write where what somebody else put into the file would run with every row."""
+    found = trace.rows("SELECT name FROM sqlite_master WHERE type = 'trigger' LIMIT 1")
+    if found:
+        raise TraceError(f"{trace.path} has a trigger, {found[0][0]!s:.80}, that would run with what is written: nothing is; "
+                         "`sockreel strip -o FILE` writes a trace without it (and without payloads)")
 
 
 def _create_empty(path: Path, replace: bool) -> None:

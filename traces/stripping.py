@@ -194,8 +194,9 @@ class _Copy:
                 # All columns of a table into one that is alike: SQLite then copies whole records.
                 what = "*" if name != b"packets" else ", ".join(values)
                 run(f"INSERT INTO main.{table} SELECT {what} FROM was.{table}")
-        later = run("SELECT sql FROM was.sqlite_master WHERE type IN ('index', 'view', 'trigger') AND sql IS NOT NULL AND tbl_name NOT IN "
-                    f"({', '.join('?' * len(left_out))}) ORDER BY type = 'trigger', rowid", [name.decode() for name in left_out]).fetchall()
+        # No triggers: a trace has none, and what others put there would run with whoever writes.
+        later = run("SELECT sql FROM was.sqlite_master WHERE type IN ('index', 'view') AND sql IS NOT NULL AND tbl_name NOT IN "
+                    f"({', '.join('?' * len(left_out))}) ORDER BY rowid", [name.decode() for name in left_out]).fetchall()
         for (sql,) in later:
             run(sql.decode())
         if self._number("SELECT count(*) FROM was.sqlite_master WHERE name = 'sqlite_stat1'"):
