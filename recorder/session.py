@@ -79,10 +79,13 @@ def _record(command: launch.Command, settings: Settings, say: Callable[[str], No
         session = _Session(command, settings, writer, place, reserve, say)
         session.umask = umask
         return session.run()
-    except SockreelError:
+    except (SockreelError, OSError) as error:  # the latter: no descriptor is left
         if is_new and (session is None or not session.launched):
             writer.close()
             remove_trace(settings.output)
+        if isinstance(error, OSError) and session is not None and session.launched:
+            again = f"the program runs on, and its tape stays; then: sockreel recover {settings.output}"
+            raise RecordError(f"{error.strerror or error}: {again}") from error
         raise
     finally:
         writer.close()
@@ -165,7 +168,7 @@ class _Session:
                     self.launched = True
                     if settings.gives_way:
                         priority.give_way()
-                except SockreelError:
+                except (SockreelError, OSError):
                     self.reserve.release()
                     self.writer.forget()
                     raise

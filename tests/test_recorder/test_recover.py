@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
@@ -266,3 +267,18 @@ def test_a_kill_with_64_mb_of_tape_costs_nothing_either(record: Recorder, core: 
     finished = done.rows("SELECT count(duration_ns) AS n FROM calls")[0]["n"]
     assert done.status == 137 and done.run["calls_lost"] == 0
     assert made <= finished <= made + 3
+
+
+def test_a_recorder_that_has_no_descriptor_left_says_so_and_nothing_is_lost(record: Recorder) -> None:
+    counters = Counters(record.folder / "counters", 2)
+    with record.running(COUNTING, counters.path, "2", "1", "100", "20000") as running:
+        assert running.line()
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (3, 64))
+        done = running.ended(whole=False)
+        until(lambda: min(counters.each()) >= 20_000, "the program's end")
+    if done.status:  # it needed none where it had looked at everything before
+        assert done.status == 125 and done.lines[-1].endswith(f"sockreel recover {done.path}"), done
+        assert "Traceback" not in done.err
+        recover(done.path)
+    assert (done.run["calls_recorded"], done.run["calls_lost"]) == (counters.total(), 0)
+    assert flaws(done.path) == []
