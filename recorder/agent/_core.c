@@ -1624,6 +1624,21 @@ Core_adopt(Core *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* Call a function of ours with what else is given, where what is raised goes nowhere: what a signal handler raises comes up later. */
+static PyObject *
+Core_at_the_end(Core *self, PyObject *args)
+{
+    if (PyTuple_GET_SIZE(args) != 2) {
+        PyErr_SetString(PyExc_TypeError, "at_the_end(function, argument)");
+        return NULL;
+    }
+    PyObject *done = UNSEEN(PyObject_CallOneArg(PyTuple_GET_ITEM(args, 0), PyTuple_GET_ITEM(args, 1)));
+    if (!done)
+        drop_or_keep(self);
+    Py_XDECREF(done);
+    Py_RETURN_NONE;
+}
+
 static PyObject *
 Core_wants(Core *self, PyObject *args)
 {
@@ -1767,6 +1782,7 @@ static PyMethodDef Core_methods[] = {
     {"look_from", (PyCFunction)Core_look_from, METH_O, "Leave accepted descriptors from this one on to Python."},
     {"remember", (PyCFunction)Core_remember, METH_VARARGS, "Keep the Entry of an object."},
     {"adopt", (PyCFunction)Core_adopt, METH_VARARGS, "Keep the Entry of an object as long as that lives."},
+    {"at_the_end", (PyCFunction)Core_at_the_end, METH_VARARGS, "Call a function where nothing can be raised."},
     {"wants", (PyCFunction)Core_wants, METH_VARARGS, "Know the exceptions of TLS that wants to read or write first."},
     {"forget", (PyCFunction)Core_forget, METH_O, "Drop the Entry of the object with this id."},
     {"entry", (PyCFunction)Core_entry, METH_O, "Return the Entry of the object with this id, or None."},

@@ -105,7 +105,7 @@ class Arrivals:
             asked = _getsockopt(sock, _SOL_SOCKET, _STAMPING)
             if asked == _MARK:
                 return fd
-            if asked or any(_getsockopt(sock, _SOL_SOCKET, option) for option in (29, 35)):
+            if asked or any([_getsockopt(sock, _SOL_SOCKET, option) for option in (29, 35)]):
                 return -1
             _setsockopt(sock, _SOL_SOCKET, _STAMPING, _MARK)
         except OSError as error:
@@ -207,7 +207,7 @@ def _hiding(original):
 
 
 def _numbers(args, least, most):
-    return least <= len(args) <= most and all(type(argument) is int for argument in args)
+    return least <= len(args) <= most and all([type(argument) is int for argument in args])
 
 
 def _plain(flags):

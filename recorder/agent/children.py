@@ -84,7 +84,7 @@ def _hook_fork_exec(doors, original):
             command = [_as_bytes(part) for part in args[0]]
             if args[5] is not None:
                 pairs = [tuple(_as_bytes(item).split(b"=", 1)) for item in args[5]]
-                if all(len(pair) == 2 for pair in pairs):
+                if all([len(pair) == 2 for pair in pairs]):
                     pairs, why_not = doors.extended(pairs)
                     args = (*args[:5], [name + b"=" + value for name, value in pairs], *args[6:])
         except Exception as error:

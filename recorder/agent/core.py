@@ -353,6 +353,8 @@ def begin_call(operation, fd, asked, timeout_ns, socket=None, flags=0, call=None
             return None
         call.at = at = (number & _SLOT_MASK) * _SLOT_BYTES
         call.thread = thread = enter_thread()
+        if recorder.sockets.ended:
+            recorder.sockets.bury()
         if socket is None:
             socket = recorder.sockets.number_of_fd(fd) if fd >= 0 else 0
         site = recorder.sites.find(_getframe(depth))

@@ -50,6 +50,7 @@ class Descriptors:
         self._by_inode = {}  # inode -> the newest Entry that is open on it
         self._by_place = {}  # (descriptor, inode) -> Entry that is open there
         self._inherited = inherited or {}  # inode -> (tape, Entry); ("", None): it came with the interpreter
+        self.ended = []  # what tells of objects that have gone and are not noted yet (sockets.py)
         self.counted = {}  # number of a socket that is being closed -> what kernel.counted said
         self._next = itertools.count(1).__next__
         self.look_from = _FIRST_LOOK
@@ -79,6 +80,8 @@ class Descriptors:
 
     def number_of_fd(self, fd):
         """Return the number of whatever is open on a descriptor, which may be no socket; 0 where nothing is."""
+        if self.ended:
+            self.bury()
         found = self.by_fd.get(fd)
         if found is not None and found.open and (found.family >= 0 or found.inode == inode_of(fd)):
             return found.id
@@ -100,6 +103,8 @@ class Descriptors:
             came_as: origin of one not known yet, where that is known better than by looking.
             source: Entry that one not known yet is a copy of.
         """
+        if self.ended:
+            self.bury()
         try:
             status = _fstat(fd)
         except OSError as error:
@@ -249,6 +254,8 @@ class Descriptors:
         Returns:
             The Entry of the socket on it, or None where none is known.
         """
+        if self.ended:
+            self.bury()
         found = self.by_fd.get(fd)
         if found is None:
             return None
@@ -267,6 +274,9 @@ class Descriptors:
         found = self.by_fd.get(fd)
         if found is not None and found.open and found.family < 0:
             self.close(found, "close")
+
+    def bury(self):
+        """Note the sockets whose objects have gone: Sockets knows how."""
 
     def close(self, entry, by, at_ns=None):
         """Note that a socket's descriptor is gone."""

@@ -71,7 +71,7 @@ def _hook_chroot(original):
 
 def _sees(folders):
     try:
-        return all(_stat(folder) for folder in folders)
+        return all([_stat(folder) for folder in folders])
     except OSError as error:
         pass_on(error)
         return False

@@ -5,9 +5,11 @@ sockets and descriptors are closed. Until the fork is over, whoever draws a numb
 Knows the core's state, not what is recorded.
 """
 
+import atexit as _atexit
 import os
 
 from . import core
+from .raised import pass_on
 
 _getpid = os.getpid
 
@@ -50,6 +52,16 @@ def _guarded_cell():
     return recorder.tape.drawn() if recorder.pid == _getpid() and recorder.tape.drawn is not None else None
 
 
+def _bury():
+    """Note what is gone when the interpreter ends."""
+    try:
+        core.recorder.sockets.bury()
+    except Exception as error:
+        pass_on(error)
+
+
 def install():
     """Take part in every fork from now on."""
+    if core.recorder.core is None:
+        _atexit.register(_bury)
     os.register_at_fork(before=before, after_in_child=core.restart_after_fork, after_in_parent=after_in_parent)

@@ -27,6 +27,6 @@ def is_internal(frame):
             return False
         code = frame.f_code
         if not code.co_filename.startswith(AGENT) and not code.co_filename.endswith("/socket.py"):
-            return any(code.co_name == name and code.co_filename.endswith(end) for name, end in _MAKERS)
+            return any([code.co_name == name and code.co_filename.endswith(end) for name, end in _MAKERS])
         frame = frame.f_back
     return False

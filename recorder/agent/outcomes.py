@@ -53,7 +53,7 @@ def failure(error, entry, timeout_ns, started_ns=None):
     """
     if of_handler(error, started_ns):
         return _OUTCOMES["interrupted"], 0
-    if isinstance(error, OSError) and any(kind.__name__ == "SSLError" for kind in type(error).__mro__):
+    if isinstance(error, OSError) and any([kind.__name__ == "SSLError" for kind in type(error).__mro__]):
         return _tls_failure(error), 0  # its errno is a number of OpenSSL's
     number = getattr(error, "errno", None) if isinstance(error, OSError) else None
     number = number if isinstance(number, int) and -(2**31) <= number < 2**31 else 0

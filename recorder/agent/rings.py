@@ -194,7 +194,7 @@ def _hook_call(original, operation, asks_wait, names):
         found = _quietly(known.of, args[0]) if known is not None else None
         if found is None:
             return original(*args, **kw)
-        wanted = next((arg for arg in [*args[1:], *kw.values()] if type(arg) is int), 1 if waits else 0)
+        wanted = [*[arg for arg in [*args[1:], *kw.values()] if type(arg) is int], 1 if waits else 0][0]
         waits = wanted > 0 if asks_wait else waits
         code = _OPERATIONS["ring_wait"] if waits else _OPERATIONS["ring_submit"]
 

@@ -4,11 +4,14 @@ Owns what is known of an object, which is found by its id as long as it lives, a
 which knows what is open on a number whoever has it.
 """
 
+import _functools  # type: ignore[import-not-found]
 import _socket
 import _weakref
 import itertools
 import os
 import sys
+import time
+from _struct import Struct
 
 from . import layout
 from .descriptors import Descriptors
@@ -21,7 +24,24 @@ _Socket = _socket.socket
 _fileno, _gettimeout, _getsockname, _getpeername = _Socket.fileno, _Socket.gettimeout, _Socket.getsockname, _Socket.getpeername
 _family, _type = _Socket.family.__get__, _Socket.type.__get__
 _ref, _finalizing = _weakref.ref, sys.is_finalizing
+_partial = _functools.partial
+_TIME = Struct("<q")
 _MOST_ADDRESSES = 100_000
+
+
+# An object is gone: no place to run a line of Python, in which a signal handler of the program could come in. What it raised would
+# be printed as ignored, as an error of ours, and lost. So what is called then is made of C only, and the rest is done by the next hook.
+
+
+class _End(_weakref.ref):
+    # When its object goes it is put on a list.
+    __slots__ = ("at", "entry", "others")
+
+
+class _Moment(_weakref.ref):
+    # When its object goes it is packed as a number: the time, since that is what it is asked for.
+    __slots__ = ()
+    __index__ = time.monotonic_ns
 
 
 class Sockets(Descriptors):
@@ -66,6 +86,8 @@ class Sockets(Descriptors):
 
     def identify(self, sock):
         """Return the Entry of an object met for the first time."""
+        if self.ended:
+            self.bury()
         if not isinstance(sock, _Socket):
             return self._remember(sock, memory_entry(self._entry_type))
         fd = _fileno(sock)
@@ -101,20 +123,39 @@ class Sockets(Descriptors):
             self._core.adopt(sock, entry)
             return entry
         key = id(sock)
-        entries = self.entries
+        end = self._watched(sock, key, entry) if self._core is None else self._watched_by_core(sock, key, entry)
+        entry.ref = end if entry.ref is None else (entry.ref, end)
+        self.entries[key] = entry
+        if self._core is not None:
+            self._core.remember(sock, entry)
+        return entry
 
-        def gone(_, key=key, entry=entry, owner=self, core=self._core):
-            entries.pop(key, None)
-            if core is not None and owner.tape is not None:
+    def _watched(self, sock, key, entry):
+        end = _End(sock, self.ended.append)
+        end.entry, end.at = entry, bytearray(_TIME.size)
+        end.others = _ref(sock, _partial(self.entries.pop, key)), _Moment(sock, _partial(_TIME.pack_into, end.at, 0))
+        return end
+
+    def _watched_by_core(self, sock, key, entry):
+        def gone(_, owner=self, core=self._core):
+            owner.entries.pop(key, None)
+            if owner.tape is not None:
                 core.forget(key)
             if entry.open and owner.tape is not None and not _finalizing():
                 owner.close(entry, "collected")
 
-        entry.ref = _ref(sock, gone) if entry.ref is None else (entry.ref, _ref(sock, gone))
-        entries[key] = entry
-        if self._core is not None:
-            self._core.remember(sock, entry)
-        return entry
+        return _ref(sock, _partial(self._core.at_the_end, gone))
+
+    def bury(self):
+        """Note the sockets whose objects have gone since somebody came here."""
+        for end in list(self.ended):
+            entry = end.entry
+            if entry.open and self.tape is not None:
+                self.close(entry, "collected", _TIME.unpack(end.at)[0])
+            try:
+                self.ended.remove(end)
+            except ValueError as error:  # another thread was here, too
+                pass_on(error)
 
     def hand_over(self, entry, sock):
         """Part an object from its socket, which lives on under another object that has the descriptor already."""
@@ -135,6 +176,8 @@ class Sockets(Descriptors):
         Returns:
             Its Entry.
         """
+        if self.ended:
+            self.bury()
         type_ = _type(sock)
         before = self.by_fd.get(fd)
         if before is not None and before.open:

@@ -175,7 +175,7 @@ class Tape:
         # Threads that make the first call at the same time all come here: one name, so the first to publish it wins.
         name = "%d-%x" % (_getpid(), self._started_ns)
         realtime_ns = _time_ns() - (_monotonic_ns() - self._started_ns)
-        strings = b"".join(_encode(part) + b"\0" for part in (self.parent, *text))
+        strings = b"".join([_encode(part) + b"\0" for part in (self.parent, *text)])
         forked = bool(self.parent)
         started_ns, cost_ns = self._started_ns, self.cost_ns
         head = layout.HEAD.pack(

@@ -8,6 +8,7 @@ SSLObject: OpenSSL sees memory only; what receives and sends are calls of the pr
 whose last received bytes, on the same thread, are those that are put into its incoming MemoryBIO.
 """
 
+import _functools  # type: ignore[import-not-found]
 import _socket
 import _weakref
 
@@ -22,7 +23,7 @@ _Socket = _socket.socket
 _NOTHING = layout.NOTHING
 _OPERATIONS = layout.OPERATIONS
 _OK, _EOF = layout.OUTCOMES["ok"], layout.OUTCOMES["eof"]
-_ref = _weakref.ref
+_partial, _ref = _functools.partial, _weakref.ref
 
 
 def _ask_nothing(args, kw):
@@ -106,12 +107,7 @@ class Channels:
         key = id(incoming)
         fed = self._fed
 
-        def gone(reference):
-            known = fed.get(key)
-            if known is not None and known[1] is reference:
-                del fed[key]
-
-        fed[key] = (incoming, _ref(owner, gone))
+        fed[key] = (incoming, _ref(owner, _partial(fed.pop, key)))  # of C only: what a signal handler raises there would be lost
 
     def written(self, incoming, data):
         """See whose bytes are put into a MemoryBIO, if that is not known yet."""

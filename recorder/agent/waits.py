@@ -103,19 +103,19 @@ def _watched_by_select(args):
     select is given what it said.
     """
     try:
-        if len(args) not in (3, 4) or not all(isinstance(some, _SIZED) for some in args[:3]):
+        if len(args) not in (3, 4) or not all([isinstance(some, _SIZED) for some in args[:3]]):
             return None
         timeout_ns = _seconds(args[3]) if len(args) > 3 else -1
         lists = [list(some) for some in args[:3]]
         objects = [watched for some in lists for watched in some if not isinstance(watched, int)]
-        if not all(_has_number(watched) for watched in objects):
+        if not all([_has_number(watched) for watched in objects]):
             return None
     except Exception as error:
         pass_on(error)
         return None
     if objects:
         lists = [[_number_told_by(watched) for watched in some] for some in lists]
-        if not all(isinstance(fd, int) for some in lists for fd in some):
+        if not all([isinstance(fd, int) for some in lists for fd in some]):
             return None
     else:
         lists = args[:3]
