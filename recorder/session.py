@@ -293,9 +293,7 @@ class _Session:
         calls = "1 call was" if lost == 1 else f"{lost:,} calls were"
         self.complaints.append(f"recording stopped after {at_s:.1f} s ({why}), the program ran on: {calls} not recorded")
         self.drain.spots.add(f"what happened after {at_s:.1f} s: {why}")
-        with contextlib.suppress(TraceError):
-            self.writer.shrink_log()
-        self.drain.finish_muted()
+        self.drain.finish_muted()  # the log stays where it is until the end is in it: in the file it needs room of its own
 
     def _no_last_words(self, why: str) -> None:
         again = f"make room, then: sockreel recover {self.settings.output}"
