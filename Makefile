@@ -11,7 +11,7 @@ VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[
 BESIDE := -n 4 --dist loadfile
 # Tests of the recorder in which no core is chosen: nothing is recorded, or both cores are driven.
 COREFREE := $(foreach name,servers clients crowd workload matching strace models cores_agree \
-  collecting doctor known pace readiness senders streams sweep wrapping,--ignore=tests/test_recorder/test_$(name).py)
+  collecting doctor interrupted known no_room_at_any_moment pace readiness senders spoilt_tapes streams sweep wrapping,--ignore=tests/test_recorder/test_$(name).py)
 # One stamp per interpreter version: another PYTHON makes the environment anew.
 RUNTIME := $(VENV)/.runtime-$(VERSION)
 TOOLS := $(VENV)/.tools-$(VERSION)

@@ -47,20 +47,20 @@ def interrupted(core: str, python: str, *arguments: str) -> dict[str, Any]:
 def test_what_a_handler_raises_at_any_instruction_of_a_hook_is_caught_by_the_program(call: str, kind: str) -> None:
     said = interrupted("python", sys.executable, "steps", kind, call)
     assert said["wrong"] == []
-    assert said["raised"] > 50
+    assert said["raised"] > 20
     assert said["outside"] > said["raised"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.8", "3.10", "3.13"])
 def test_what_a_handler_raises_at_any_instruction_is_caught_under_every_python(version: str) -> None:
-    said = interrupted("python", interpreter(version), "steps", "TimeoutError", *sorted(QUICK), "pair")
+    said = interrupted("python", interpreter(version), "steps", "TimeoutError", "blocking", "select", "close")
     assert said["wrong"] == []
-    assert said["raised"] > 500
+    assert said["raised"] > 100
 
 
 @built
-@pytest.mark.parametrize("kind", ["OSError", "TimeoutError", pytest.param("KeyError", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["OSError", "TimeoutError"])  # not KeyError: os.environ takes it for one of its own, bare as well
 def test_what_a_handler_raises_at_any_time_is_caught_by_the_program_with_the_c_core(kind: str) -> None:
     said = interrupted("c", sys.executable, "times", kind, *CALLS, "child")
     assert said["wrong"] == []

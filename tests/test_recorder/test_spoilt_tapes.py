@@ -28,7 +28,10 @@ FIND = """
     b.recv(1)
     me = "%d-" % os.getpid()
     def mine(folder):
-        return folder.startswith("sockreel-") and any(name.startswith(me) for name in os.listdir("/dev/shm/" + folder))
+        try:
+            return folder.startswith("sockreel-") and any(name.startswith(me) for name in os.listdir("/dev/shm/" + folder))
+        except FileNotFoundError:
+            return False  # another recording has ended
     (tapes,) = ["/dev/shm/" + folder for folder in os.listdir("/dev/shm") if mine(folder)]
     (head,) = [tapes + "/" + name for name in os.listdir(tapes) if name.startswith(me) and name.endswith(".head")]
 """
@@ -38,7 +41,10 @@ SCRIBBLE = FIND + """
     for _ in range(200):
         for name in sorted(os.listdir(tapes)):
             if name.startswith(me) and (".c" in name or ".n" in name or luck.random() < 0.02):
-                file = os.open(tapes + "/" + name, os.O_RDWR)
+                try:
+                    file = os.open(tapes + "/" + name, os.O_RDWR)
+                except FileNotFoundError:
+                    continue  # the recorder was done with it
                 for _ in range(3):
                     os.pwrite(file, luck.choice(junk), luck.randrange(min(os.fstat(file).st_size, 40_000) or 1))
                 os.close(file)
