@@ -53,7 +53,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_program(
         assert sockreel("query", path, "failures").status == 0
 
 
-@pytest.mark.parametrize("size_kb", [300, 785, 1000, *(pytest.param(size, marks=pytest.mark.slow) for size in range(350, 2800, 97))])
+@pytest.mark.parametrize("size_kb", [300, 785, 1000, *(pytest.param(size, marks=pytest.mark.slow) for size in range(350, 2800, 353))])
 def test_a_disk_of_any_size_holds_a_trace_that_agrees_with_itself_or_none(record: Recorder, size_kb: int) -> None:
     counters = Counters(record.folder / "counters", 1)
     with small_disk(record.folder / "disk", f"{size_kb}k") as disk:
@@ -61,7 +61,7 @@ def test_a_disk_of_any_size_holds_a_trace_that_agrees_with_itself_or_none(record
         assert_whole_or_refused(done, counters, disk)
 
 
-@pytest.mark.parametrize("limit_kb", [100, 300, 560, 900, *(pytest.param(kb, marks=pytest.mark.slow) for kb in range(350, 2800, 151))])
+@pytest.mark.parametrize("limit_kb", [100, 300, 560, 900, *(pytest.param(kb, marks=pytest.mark.slow) for kb in range(350, 2800, 601))])
 def test_a_limit_on_the_size_of_files_leaves_a_trace_that_agrees_with_itself_or_none(record: Recorder, limit_kb: int) -> None:
     counters = Counters(record.folder / "counters", 1)
     folder = record.folder / "traces"
