@@ -160,5 +160,6 @@ def _last_line(result: Result, output: Path, options: dict[str, Any]) -> str:
     lost = f", {calls_said(result.lost)} not recorded" if result.lost else ""
     ended = f", ended by signal {result.exit_status - 128}" if result.ended_by == "signal" else ""
     reference = f"{output}#{options['label'] or result.run_id}" if options["append"] else str(output)
-    told = f"{calls_said(result.calls)}{lost}{packets_said(result)}{ended} in {output} ({payloads_said(options['payload'])})"
+    payloads = f" ({payloads_said(options['payload'])})" if result.calls else ""
+    told = f"{calls_said(result.calls)}{lost}{packets_said(result)}{ended} in {output}{payloads}"
     return f"{told}; next: sockreel show {reference}"

@@ -155,6 +155,11 @@ def test_sockreel_speaks_first_and_last_and_not_in_between(record: Recorder) -> 
     assert done.out == "out 0\nout 1\nout 2\n"
 
 
+def test_a_run_without_calls_has_no_payloads_to_speak_of(record: Recorder) -> None:
+    last = record(record.script("pass"), whole=False).lines[-1]
+    assert last.startswith("sockreel: 0 calls in ") and "payload" not in last
+
+
 def test_quiet_says_nothing(record: Recorder) -> None:
     assert record(record.script(TALK), options=["--quiet"]).err == ""
 
