@@ -6,6 +6,7 @@ never how long an example or its making took, and try the same examples everywhe
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow
 settings.register_profile("hunt", _UNHURRIED, derandomize=False)
 settings.register_profile("sockreel", _UNHURRIED, derandomize=True)
 settings.load_profile("sockreel")
+
+# What a shell starts behind itself, or nohup, ignores these, and so would every program that a test interrupts.
+for _number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(_number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
