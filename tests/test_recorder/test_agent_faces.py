@@ -46,7 +46,7 @@ def differences(bare: dict[str, Any], recorded: dict[str, Any]) -> set[tuple[str
     return found
 
 
-CASES = [("this", "c"), *((version, "python") for version in ("this", "3.8", "3.13"))]
+CASES = [("this", "c"), *((version, "python") for version in ("this", "3.8", "3.9", "3.10", "3.12", "3.13"))]
 
 
 @pytest.mark.parametrize(("version", "core"), CASES)

@@ -47,16 +47,16 @@ def interrupted(core: str, python: str, *arguments: str) -> dict[str, Any]:
 def test_what_a_handler_raises_at_any_instruction_of_a_hook_is_caught_by_the_program(call: str, kind: str) -> None:
     said = interrupted("python", sys.executable, "steps", kind, call)
     assert said["wrong"] == []
-    assert said["raised"] > 20
+    assert said["raised"] > (30 if call == "setuid" else 50)  # the hook of setuid has fewer instructions
     assert said["outside"] > said["raised"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["3.8", "3.13"])
+@pytest.mark.parametrize("version", ["3.8", "3.10", "3.13"])
 def test_what_a_handler_raises_at_any_instruction_is_caught_under_every_python(version: str) -> None:
-    said = interrupted("python", interpreter(version), "steps", "TimeoutError", "blocking", "select", "close")
+    said = interrupted("python", interpreter(version), "steps", "TimeoutError", *sorted(QUICK), "pair")
     assert said["wrong"] == []
-    assert said["raised"] > 100
+    assert said["raised"] > 500
 
 
 @built
@@ -64,4 +64,4 @@ def test_what_a_handler_raises_at_any_instruction_is_caught_under_every_python(v
 def test_what_a_handler_raises_at_any_time_is_caught_by_the_program_with_the_c_core(kind: str) -> None:
     said = interrupted("c", sys.executable, "times", kind, *CALLS, "child")
     assert said["wrong"] == []
-    assert said["raised"] > 100
+    assert said["raised"] > 500
