@@ -774,6 +774,7 @@ typedef struct {
     Thread *thread;
     Entry *entry;
     int64_t number, parent, started_ns, asked, timeout_ns;
+    uint64_t generation; /* of the tape it stands on */
     Counted counted;
 } Call;
 
@@ -897,6 +898,7 @@ take_place(Core *core, Call *call)
     call->slot = NULL;
     if (settle(core) < 0)
         return -1;
+    call->generation = core->generation;
     call->number = core->next_call++;
     call->segment = segment_of(core, &core->calls, "c", call->number >> SLOT_BITS);
     if (!call->segment)
@@ -973,6 +975,13 @@ begin(Method *self, Call *call, PyObject *sock, PyObject *const *args, Py_ssize_
     uint16_t operation = call->entry->memory ? self->memory_operation : self->operation;
     open_slot(self, call, call->entry->id, (uint32_t)site, flags, peer, operation);
     return 0;
+}
+
+/* Whether a signal handler forked in the middle of the call, and this is the child: the call is its parent's, who will complete it. */
+static inline int
+is_of_parent(const Core *core, const Call *call)
+{
+    return call->generation != core->generation;
 }
 
 static void
@@ -1249,6 +1258,11 @@ recorded(Method *self, PyObject *sock, PyObject *const *args, size_t nargsf, PyO
     int64_t ended_ns = now_ns(&self->core->clock);
     arrival.fd = outside;
     call.thread->current = call.parent;
+    if (is_of_parent(self->core, &call)) {
+        arrival.real_ns = 0;
+        leave(&call);
+        return result;
+    }
     if (arrival.real_ns)
         take_arrival(self, &call, result, ended_ns);
     if (!result)

@@ -38,6 +38,8 @@ def make(original, args, kw, finish, operation, fd, asked, timeout_ns, socket=No
             if failed is not None:
                 failed()
             raise
+        if core.is_of_parent(call):
+            return result
         ended_ns = _now_ns()
         try:
             moved, outcome = (_NOTHING, _OK) if finish is None else finish(call, result, ended_ns)
@@ -53,7 +55,7 @@ def make(original, args, kw, finish, operation, fd, asked, timeout_ns, socket=No
 def is_open(call):
     """Say whether a call's slot is open: begun, and not completed."""
     buffer, at = getattr(call, "buffer", None), getattr(call, "at", None)
-    return buffer is not None and at is not None and buffer[at + _STATE_AT] == _STILL_OPEN
+    return buffer is not None and at is not None and not core.is_of_parent(call) and buffer[at + _STATE_AT] == _STILL_OPEN
 
 
 def end_badly(call, ended_ns, error):

@@ -325,7 +325,7 @@ def new_timeout(entry, sock):
 class Call:
     """A call that a hook of ours makes from Python, outside `hook`: its place on the tape."""
 
-    __slots__ = ("at", "buffer", "number", "parent", "started_ns", "thread")
+    __slots__ = ("at", "buffer", "number", "parent", "segments", "started_ns", "thread")
 
 
 def begin_call(operation, fd, asked, timeout_ns, socket=None, flags=0, call=None, depth=2):
@@ -344,7 +344,7 @@ def begin_call(operation, fd, asked, timeout_ns, socket=None, flags=0, call=None
     """
     call = Call() if call is None else call
     try:
-        call.number = number = next_slot()
+        call.number, call.segments = number, _ = next_slot(), call_segments
         call.buffer = buffer = (
             call_segments[number >> _SLOT_BITS] if number >> _SLOT_BITS in call_segments else map_calls(number >> _SLOT_BITS)
         )
@@ -389,15 +389,21 @@ def begin_request(operation, fd, asked, thread):
     return call
 
 
+def is_of_parent(call):
+    """Say whether a signal handler forked in the middle of a call, and this is the child: the parent will complete it."""
+    return call.segments is not call_segments
+
+
 def end_request(call, ended_ns, result, outcome, code):
-    """Complete a request."""
-    _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, result, 0, code, outcome, 0, _COMPLETE)
+    """Complete a request, or what begin_call began."""
+    if not is_of_parent(call):
+        _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, result, 0, code, outcome, 0, _COMPLETE)
 
 
 def end_call(call, ended_ns, result, outcome):
     """Complete a call that returned."""
     call.thread.current = call.parent
-    _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, result, 0, 0, outcome, 0, _COMPLETE)
+    end_request(call, ended_ns, result, outcome, 0)
 
 
 def fail_call(call, error, entry=None, timeout_ns=0):
@@ -412,7 +418,7 @@ def fail_call(call, error, entry=None, timeout_ns=0):
     call.thread.current = call.parent
     try:
         outcome, code = failure(error, entry, timeout_ns, call.started_ns)
-        _close_slot(call.buffer, call.at + _DONE_AT, ended_ns - call.started_ns, _NOTHING, 0, code, outcome, 0, _COMPLETE)
+        end_request(call, ended_ns, _NOTHING, outcome, code)
     except Exception as problem:
         fault(problem)
 

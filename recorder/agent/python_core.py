@@ -50,8 +50,9 @@ def hook(original, operation, ask, finish, before=None, ready=None):
         number = buffer = at = thread = running = parent = None
         try:
             number = next_slot()
+            segments = call_segments
             try:
-                buffer = call_segments[number >> _SLOT_BITS]
+                buffer = segments[number >> _SLOT_BITS]
             except KeyError as error:
                 pass_on(error)
                 buffer = core.map_calls(number >> _SLOT_BITS)
@@ -90,7 +91,9 @@ def hook(original, operation, ask, finish, before=None, ready=None):
             except BaseException as error:
                 ended = _now()
                 thread.current = parent
-                if timeout_ns == 0 and type(error) is BlockingIOError and error.errno == _EAGAIN:
+                if segments is not call_segments:
+                    pass  # a signal handler forked in the middle of it, and this is the child: the call is its parent's
+                elif timeout_ns == 0 and type(error) is BlockingIOError and error.errno == _EAGAIN:
                     _close_with_tail(buffer, at + _DONE_AT, ended - started, _EAGAIN_TAIL)
                 else:
                     _close_raised(buffer, at, ended - started, error, entry, timeout_ns)
@@ -98,6 +101,8 @@ def hook(original, operation, ask, finish, before=None, ready=None):
                 raise
             ended = _now()
             thread.current = parent
+            if segments is not call_segments:
+                return result  # as above
             try:
                 moved, outcome, code = _NOTHING, _OK, 0
                 if finish is not None:
@@ -109,7 +114,8 @@ def hook(original, operation, ask, finish, before=None, ready=None):
                 core.fault(problem)
             return result
         finally:
-            if is_open and buffer[at + _STATE_AT] == _STILL_OPEN:  # something of ours failed, or a signal handler raised in it
+            # Something of ours failed, or a signal handler raised in it.
+            if is_open and segments is call_segments and buffer[at + _STATE_AT] == _STILL_OPEN:
                 thread.current = parent
                 _close_slot(buffer, at + _DONE_AT, _now() - started, _NOTHING, 0, 0, _unclear(), 0, _COMPLETE)
 

@@ -226,7 +226,9 @@ make_wait(Method *self, const Wait *wait, PyObject *const *args, Py_ssize_t coun
     PyObject *result = self->original_vectorcall(self->original, args, count, NULL);
     int64_t ended_ns = now_ns(&core->clock);
     call.thread->current = call.parent;
-    if (!result)
+    if (is_of_parent(core, &call))
+        ;
+    else if (!result)
         failed(self, &call, ended_ns);
     else if (finish_wait(self, &call, wait, result, ended_ns) < 0)
         result = finish_badly(self, &call, result, ended_ns);
