@@ -21,12 +21,12 @@ STALE := $(shell test -x $(BIN)/python || echo stale)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help play lab claims test quick bench judge judge-frameworks lint samples pictures docs clean stale system-tools
+.PHONY: help play lab claims test test-python-core quick bench judge judge-frameworks lint samples pictures docs clean stale system-tools
 
 help: ## say what there is to make
 	@echo "make TARGET [PYTHON=python3.12] [ARGS=...]"
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1@\2/p' Makefile | awk -F@ '{ printf "%-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1@\2/p' Makefile | awk -F@ '{ printf "%-17s %s\n", $$1, $$2 }'
 
 play: $(RUNTIME) ## step through a blocking and a nonblocking server side by side (ARGS="--sample select --sample epoll_edge")
 	@$(BIN)/sockreel play $(or $(ARGS),--sample blocking --sample nonblocking)
@@ -43,6 +43,9 @@ test: $(TOOLS) system-tools lint ## lint, check the types and run every test (AR
 	@$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? -eq 5 ]
 	@echo "the recorder's tests once more, with the Python core"
 	@SOCKREEL_CORE=python $(BIN)/python -m pytest $(BESIDE) tests/test_recorder $(COREFREE) -m "not slow and not alone" $(ARGS) || [ $$? -eq 5 ]
+
+test-python-core: $(TOOLS) system-tools ## run all tests with the Python core, not those of the recorder alone (ARGS="-k histogram")
+	@SOCKREEL_CORE=python $(BIN)/python -m pytest $(BESIDE) -m "not alone" $(ARGS)
 
 quick: $(TOOLS) ## run the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
