@@ -8,7 +8,7 @@ import _ctypes
 import _socket
 from _struct import Struct
 
-from .tape import _Address, _Int, _Library, _Size
+from .mapping import _Address, _Int, _Library, _Size
 
 _getsockopt = _socket.socket.getsockopt
 _INET = (2, 10)

@@ -5,9 +5,6 @@ Nothing here takes a lock: numbers come from atomic counters, so threads, signal
 garbage collector may enter at any point.
 """
 
-import _ctypes
-import _functools  # type: ignore[import-not-found]
-import _operator
 import _thread
 import errno
 import itertools
@@ -15,6 +12,7 @@ import os
 import time
 
 from . import layout
+from .mapping import map_file, map_memory
 from .raised import pass_on
 
 _open, _close, _link, _rename, _unlink, _write, _stat = os.open, os.close, os.link, os.rename, os.unlink, os.write, os.stat
@@ -22,96 +20,6 @@ _reserve, _chmod = os.posix_fallocate, os.fchmod
 _getpid, _getppid = os.getpid, os.getppid
 _ident = _thread.get_ident
 _monotonic_ns, _time_ns = time.monotonic_ns, time.time_ns
-
-
-# What `ctypes` is made of: that module's name is left to the program, which may have one of its own.
-
-
-class _Char(_ctypes._SimpleCData):
-    _type_ = "c"
-
-
-class _Int(_ctypes._SimpleCData):
-    _type_ = "i"
-
-
-class _Long(_ctypes._SimpleCData):
-    _type_ = "l"
-
-
-class _Size(_ctypes._SimpleCData):
-    _type_ = "L"
-
-
-class _Address(_ctypes._SimpleCData):
-    _type_ = "P"
-
-
-class _Library:
-    """The C library, as `_ctypes` wants to see one."""
-
-    _handle = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
-
-
-class _Mmap(_ctypes.CFuncPtr):
-    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
-    _restype_ = _Address
-    _argtypes_ = (_Address, _Size, _Int, _Int, _Int, _Long)
-
-
-class _Munmap(_ctypes.CFuncPtr):
-    _flags_ = _ctypes.FUNCFLAG_CDECL
-    _restype_ = _Int
-    _argtypes_ = (_Address, _Size)
-
-
-_mmap = _Mmap(("mmap", _Library()))  # type: ignore[arg-type]
-_munmap = _Munmap(("munmap", _Library()))  # type: ignore[arg-type]
-_PROT_READ_WRITE = 3
-_MAP_SHARED = 1
-_MAP_PRIVATE = 2
-_MAP_ANONYMOUS = 0x20
-_MAP_POPULATE = 0x8000
-_MAP_FAILED = _Address(-1).value
-
-
-def _mapping_type(size):
-    """Return a type of `size` mapped bytes that gives its memory back, by `unmap`, when nobody holds it any more.
-
-    No line of Python runs then: a signal's handler would run in it, and what that raises, such as
-    KeyboardInterrupt, would be printed as ignored in ours instead of reaching the program.
-    """
-
-    class Mapping(_ctypes.Array):
-        _type_ = _Char
-        _length_ = size
-        __del__ = property(_operator.attrgetter("unmap"))
-
-    return Mapping
-
-
-_MAPPINGS = {size: _mapping_type(size) for size in {layout.HEAD_BYTES, *layout.SEGMENT_BYTES.values()}}
-
-
-def map_file(descriptor, size):
-    """Map a file without keeping a descriptor: Python's mmap keeps a duplicate that the program could close.
-
-    Returns:
-        A writable buffer of `size` bytes, unmapped when its last reference goes.
-
-    Raises:
-        OSError: no memory, or the file cannot be mapped.
-    """
-    return _mapped(size, _MAP_SHARED | _MAP_POPULATE, descriptor)
-
-
-def _mapped(size, flags, descriptor):
-    address = _mmap(None, size, _PROT_READ_WRITE, flags, descriptor, 0)
-    if address == _MAP_FAILED:
-        raise OSError(_ctypes.get_errno(), "mmap")
-    mapping = _MAPPINGS[size].from_address(address)
-    mapping.unmap = _functools.partial(_munmap, address, size)
-    return mapping
 
 
 def _publish(private, path):
@@ -389,10 +297,10 @@ class ScratchTape(Tape):
 
     def open(self, text):
         """Do as if the head were written."""
-        self.head = _mapped(layout.HEAD_BYTES, _MAP_PRIVATE | _MAP_ANONYMOUS, -1)
+        self.head = map_memory(layout.HEAD_BYTES)
 
     def _segment(self, stream, number):
-        return _mapped(layout.SEGMENT_BYTES[stream], _MAP_PRIVATE | _MAP_ANONYMOUS, -1)
+        return map_memory(layout.SEGMENT_BYTES[stream])
 
 
 _AS_TEXT = {int: str, bool: "01".__getitem__}  # exactly these: a subclass may say something else of itself

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sockreel.recorder.agent import layout
+from sockreel.recorder.agent import mapping as agent_mapping
 from sockreel.recorder.agent import tape as agent_tape
 from sockreel.recorder.tapes import slots as slot_module
 from sockreel.recorder.tapes.ahead import Maker, make_segment
@@ -22,7 +23,7 @@ from sockreel.recorder.tapes.slots import slot_columns, slot_values
 from sockreel.recorder.tapes.tape import TapeReader, read_head
 
 Tape: Any = agent_tape.Tape  # the agent has no annotations
-map_file: Any = agent_tape.map_file
+map_file: Any = agent_mapping.map_file
 SLOT = struct.Struct("<" + layout.SLOT_FIELDS)
 CELL = layout.CELL_DATA_BYTES
 FAMILIES = st.sampled_from(socket.AddressFamily)  # integers that say something else of themselves
