@@ -27,6 +27,13 @@ def chromium() -> str | None:
     return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
 
 
+def has_chinese_font() -> bool:
+    """Return whether the browser has letters for Chinese; without fontconfig's fc-list nobody can tell, and it says no."""
+    if not shutil.which("fc-list"):
+        return False
+    return bool(subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True, check=True).stdout.strip())
+
+
 class Browser:
     """One browser with one tab; a context manager.
 

@@ -1,4 +1,4 @@
-"""Installs the programs that tests run beside sockreel, where that can be done without asking.
+"""Installs the programs that tests run beside sockreel, and the letters they look at, where that can be done without asking.
 
 Owns their list. Never fails: a test whose program is missing skips and says so. Uses the standard
 library only.
@@ -15,21 +15,38 @@ PACKAGES = {"strace": "strace", "curl": "curl", "nc": "netcat-openbsd", "sqlite3
 PACKAGES |= {"tshark": "tshark", "tcpdump": "tcpdump"}
 PACKAGES["chromium"] = "chromium"  # opens the timeline page
 PACKAGES["redis-server"] = "redis-server"
+PACKAGES["fc-list"] = "fontconfig"
+CHINESE_FONT = "fonts-wqy-microhei"  # pages in Chinese are looked at
 
 
 def main() -> int:
     """Install what is missing when root on Debian; otherwise say what is missing. Returns 0."""
-    missing = [program for program in PACKAGES if not shutil.which(program)]
+    missing = _missing()
     if not missing:
         return 0
     reason = "not root" if os.geteuid() != 0 else "" if shutil.which("apt-get") else "no apt-get here"
     if not reason:
         print(f"installing {', '.join(missing)}", file=sys.stderr)
-        reason = _install([PACKAGES[program] for program in missing])
-    still = [program for program in missing if not shutil.which(program)]
+        reason = _install(list(missing.values()))
+    still = _missing()
     if still:
         print(f"tests that need {', '.join(still)} will skip ({reason or 'not found after installing'})", file=sys.stderr)
     return 0
+
+
+def _missing() -> dict[str, str]:
+    """Return what is not there, and the package that brings it."""
+    missing = {program: package for program, package in PACKAGES.items() if not shutil.which(program)}
+    if not has_chinese_font():
+        missing["a Chinese font"] = CHINESE_FONT
+    return missing
+
+
+def has_chinese_font() -> bool:
+    """Return whether a browser here has letters for Chinese."""
+    if not shutil.which("fc-list"):
+        return False
+    return bool(subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True, check=False).stdout.strip())
 
 
 def _install(packages: list[str]) -> str:
