@@ -108,7 +108,7 @@ class Recorder:
         self.tape.text = self.text
         if self.core is not None:
             self.core.reset()
-            self.tape.next_call, self.tape.next_cell = self.core.next_call, self.core.next_cell
+            self.tape.number_by(self.core)
         self.sites = Sites(self.tape)
         self.files.clear()
         self.sockets = Sockets(self.tape, inherited, self.native.Entry if self.native else Entry, self.core, self.files, self.arrivals)

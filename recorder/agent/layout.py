@@ -59,6 +59,8 @@ Head, 4096 bytes, then `text_bytes` of text: strings in UTF-8, each ended by NUL
         64 u32  failed_calls   how many calls segments could not be had
         68 u32  failed_notes   the same for notes
         72 ...  FAILED_MAX u32 numbers of failed calls segments, then as many of notes segments
+      3672 ...  RETIRED_MAX u32 numbers + 1 of calls segments that are full and that nothing in the process refers to, 0: none.
+                The recorder may give the memory of their files back under a later number
       4080 u32  calls_front  the newest calls segment that was taken + 1; 0: none. The recorder makes those behind it
       4084 u32  notes_front  the same for notes
       4088 u32  -
@@ -95,6 +97,8 @@ HEAD_FAULTS_AT = 56
 HEAD_FAILED_AT = {"c": 64, "n": 68}
 HEAD_FAILED_LIST_AT = {"c": 72, "n": 72 + 4 * 450}
 FAILED_MAX = 450
+HEAD_RETIRED_AT = 3672
+RETIRED_MAX = 12
 HEAD_FRONT_AT = {"c": 4080, "n": 4084}
 HEAD_STOP_AT = 4092
 

@@ -12,6 +12,7 @@ import os
 import time
 
 from . import layout
+from .kept import Kept
 from .mapping import map_file, map_memory
 from .raised import pass_on
 
@@ -68,8 +69,14 @@ class Tape:
         self._next_failed = {"c": itertools.count().__next__, "n": itertools.count().__next__}
         self._lost = {}  # thread -> calls it lost: nobody else writes there
         self.ahead = 0  # segments mapped before they are needed: without a free descriptor none can be
+        self.kept = None  # where full segments of calls are kept (agent/kept.py)
         self._told_why = False
         self.next_fault = itertools.count(1).__next__
+
+    def number_by(self, core):
+        """Take numbers from the C core, which also refers to segments in a way that tells when they are done with."""
+        self.next_call, self.next_cell = core.next_call, core.next_cell
+        self.kept = Kept()
 
     def open(self, text):
         """Write the head, which says that this process is here.
@@ -108,14 +115,14 @@ class Tape:
                 return
         raise problem
 
-    def _map_existing(self, path, size):
+    def _map_existing(self, path, size, map_file=map_file):
         descriptor = _open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             return map_file(descriptor, size)
         finally:
             _close(descriptor)
 
-    def _create(self, path, size, mapped, content=b""):
+    def _create(self, path, size, mapped, content=b"", map_file=map_file):
         """Make a file under a name of its own, reserve it, and link it to where others look for it."""
         private = "%s.%x" % (path, id(self) ^ _monotonic_ns())
         descriptor = _open(private, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -164,7 +171,9 @@ class Tape:
         elif buffer is None:
             self._note_failed(stream, number)
         if segments.get(number - 2) is not None:
-            segments.pop(number - 2, None)
+            filled = segments.pop(number - 2, None)
+            if filled is not None and segments is self.calls and self.kept is not None:
+                self.kept.keep(number - 2, filled, self.head)
         if self.ahead and not full:
             full = self._map_ahead(stream, number)
         if full and not self._told_why:
@@ -207,16 +216,17 @@ class Tape:
         if self.head[layout.HEAD_STOP_AT] != b"\0":
             raise OSError(errno.ENOSPC, "nobody reads this tape any more")
         size = layout.SEGMENT_BYTES[stream]
+        mapped_by = map_file if self.kept is None or stream != "c" else self.kept.map
         problem = None
         for folder in self.folders:
             path = "%s/%s.%s%06d" % (folder, self.name, stream, number)
             for _ in range(2):
                 try:
-                    return self._map_existing(path, size)
+                    return self._map_existing(path, size, mapped_by)
                 except FileNotFoundError as error:
                     pass_on(error)
                 try:
-                    return self._create(path, size, size)
+                    return self._create(path, size, size, map_file=mapped_by)
                 except FileExistsError as error:
                     pass_on(error)
                     continue  # the recorder, or another thread, made it in between
@@ -294,6 +304,11 @@ class Tape:
 
 class ScratchTape(Tape):
     """A tape in memory that nobody reads, for trying out what recording costs."""
+
+    def number_by(self, core):
+        """Take numbers from the C core; there is no file to find again."""
+        super().number_by(core)
+        self.kept = None
 
     def open(self, text):
         """Do as if the head were written."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..agent import layout
+from .recycling import Recycling, give_to_owner
 from .stream import Stream
 from .tape import TapeReader
 
@@ -21,6 +23,7 @@ MOST_AHEAD = 16  # segments of a stream: what the fastest program fills in a ten
 _LOOK_S = 0.01
 _SHARE = 4  # never more than this part of what is free in the folder
 _QUARTER = {"c": layout.SLOTS // 4 * layout.SLOT_BYTES + layout.SLOT_STATE_AT, "n": (layout.CELLS // 4 + 1) * layout.CELL_BYTES - 4}
+_RETIRED = struct.Struct(f"<{layout.RETIRED_MAX}I")
 _SWITCH_S = 0.0005  # the drain lets go of the interpreter this soon where we want it
 
 
@@ -36,17 +39,20 @@ class Maker:
         self.front = -1
         self.made_up_to = 0  # segments below this number exist or existed
         self.wanted = 1
+        self.recycling = Recycling(stream)
 
-    def follow(self, front: int) -> None:
+    def follow(self, front: int, retired: Collection[int] = ()) -> None:
         """Make what the process will soon need.
 
         Args:
             front: the newest segment that it has taken; -1: none.
+            retired: segments that it refers to no more and still has mapped.
         """
         if front < 0 or (front == 0 and not self._is_under_way()):
             return
         self.wanted = min(max(4 * (front - max(self.front, 0)), self.wanted // 2, 1), MOST_AHEAD)
         self.front = front
+        self.recycling.follow(front, retired, self.wanted)
         self.make_ahead(front, self.wanted)
 
     def make_ahead(self, front: int, count: int) -> None:
@@ -59,8 +65,11 @@ class Maker:
         numbers = range(max(front + 1, self.made_up_to), front + 1 + count)
         folder = self.stream.folders[0]  # if that is full, nothing is made ahead: the agent takes what it needs, where it can
         room = _free_bytes(folder) // (_SHARE * self.stream.size) if numbers else 0
+        if numbers and not room:
+            self.recycling.stop()
         for number in numbers[:room]:
-            if not make_segment(self.stream.file(number, folder), self.stream.size):
+            path = self.stream.file(number, folder)
+            if not self.recycling.refill(path) and not make_segment(path, self.stream.size):
                 return
             self.made_up_to = number + 1
 
@@ -93,7 +102,8 @@ class Ahead:
     def forget(self, reader: TapeReader) -> None:
         """Make no more for a process: on return none is being made."""
         with self._lock:
-            self._makers.pop(reader.path, None)
+            for maker in self._makers.pop(reader.path, ()):
+                maker.recycling.stop()
 
     def stop(self) -> None:
         """End the thread."""
@@ -104,13 +114,14 @@ class Ahead:
     def _run(self) -> None:
         while not self._ended.wait(_LOOK_S):
             for path in list(self._makers):
-                head = _read(path, layout.HEAD_BYTES - layout.HEAD_FRONT_AT["c"], layout.HEAD_FRONT_AT["c"])
-                if len(head) < layout.HEAD_BYTES - layout.HEAD_FRONT_AT["c"] or any(head[layout.HEAD_STOP_AT - layout.HEAD_BYTES :]):
+                head = _read(path, layout.HEAD_BYTES, 0)
+                if len(head) < layout.HEAD_BYTES or any(head[layout.HEAD_STOP_AT :]):
                     continue
+                retired = [number - 1 for number in _RETIRED.unpack_from(head, layout.HEAD_RETIRED_AT) if number]
                 with self._lock:
                     for maker in self._makers.get(path, ()):
-                        at = layout.HEAD_FRONT_AT[maker.stream.kind] - layout.HEAD_FRONT_AT["c"]
-                        maker.follow(int.from_bytes(head[at : at + 4], "little") - 1)
+                        at = layout.HEAD_FRONT_AT[maker.stream.kind]
+                        maker.follow(int.from_bytes(head[at : at + 4], "little") - 1, retired if maker.stream.kind == "c" else ())
 
 
 def make_segment(path: Path, size: int) -> bool:
@@ -132,10 +143,10 @@ def make_segment(path: Path, size: int) -> bool:
         os.posix_fallocate(descriptor, 0, size)
         if os.pwrite(descriptor, bytes(size), 0) < size:  # what was only reserved is zeroed by whoever touches it first
             return False
-        _give(descriptor, path.parent)
+        give_to_owner(descriptor, path.parent)
         with contextlib.suppress(FileExistsError):
             os.link(private, path)
-        _give(descriptor, path.parent)  # the folder may have been given away in between
+        give_to_owner(descriptor, path.parent)  # the folder may have been given away in between
         return True
     except OSError:
         return False
@@ -143,14 +154,6 @@ def make_segment(path: Path, size: int) -> bool:
         os.close(descriptor)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(private)
-
-
-def _give(descriptor: int, folder: Path) -> None:
-    """Give a file to whoever has its folder: a program that was root when it started and is no more (agent/dropping.py)."""
-    if os.geteuid() == 0:
-        owner = os.stat(folder).st_uid
-        if owner != os.fstat(descriptor).st_uid:
-            os.fchown(descriptor, owner, -1)
 
 
 def _read(path: Path, size: int, at: int) -> bytes:

@@ -5,8 +5,10 @@ Owns mapping segments, which items are complete, and freeing segments. Knows no 
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,17 +40,21 @@ class _Segment:
     waiting: set[int] = field(default_factory=set)
     passed: bool = False
 
-    def free(self) -> None:
+    def free(self, spare: Path | None = None) -> None:
         self.words.release()
         self.map.close()
-        self.path.unlink(missing_ok=True)
+        if spare is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            self.path.rename(spare)
 
 
 class Stream:
     """One stream of segments of one process: calls ("c") or notes ("n").
 
     `position` is the number up to which everything was looked at; `waiting` holds the numbers below
-    it that were empty or open then.
+    it that were empty or open then. `spares` holds the files of up to `most_spares` segments that were read to their
+    end, for whoever makes new ones (tapes/recycling.py); under `lock` nothing is mapped that was not mapped before.
     """
 
     def __init__(self, folders: tuple[Path, ...], name: str, kind: str) -> None:
@@ -62,17 +68,28 @@ class Stream:
         self.position = 0
         self.gone = 0  # items in segments that somebody removed before they were read
         self.segments: dict[int, _Segment] = {}
+        self.spares: dict[int, Path] = {}
+        self.most_spares = 0
+        self.lock = threading.Lock()
         self.cleared = False  # whether the state of a call that is being closed is cleared for a moment
 
     def file(self, number: int, folder: Path) -> Path:
         """Return where a segment is."""
         return folder / f"{self.name}.{self.kind}{number:06d}"
 
+    def spare(self, number: int) -> Path:
+        """Return the name of the memory of a segment that is used no more."""
+        return self.folders[0] / f"{self.name}.{self.kind}{number:06d}.spare"
+
     def segment(self, number: int) -> _Segment | None:
         """Return a mapped segment, None where it does not exist (yet)."""
         found = self.segments.get(number)
         if found is not None:
             return found
+        with self.lock:
+            return self._map(number)
+
+    def _map(self, number: int) -> _Segment | None:
         for folder in self.folders:
             path = self.file(number, folder)
             try:
@@ -183,7 +200,16 @@ class Stream:
         done = [number for number, segment in self.segments.items() if segment.passed and not segment.waiting]
         for number in done:
             if number not in kept:
-                self.segments.pop(number).free()
+                self._let_go(number, self.segments.pop(number))
+
+    def _let_go(self, number: int, segment: _Segment) -> None:
+        if len(self.spares) >= self.most_spares or segment.path.parent != self.folders[0]:
+            segment.free()
+            return
+        spare = self.spare(number)
+        with contextlib.suppress(OSError):  # somebody cleared the folder
+            segment.free(spare)
+            self.spares[number] = spare
 
     def unread(self) -> list[int]:
         """Return the numbers below `position` that were empty or open when they were looked at."""

@@ -173,7 +173,9 @@ def test_what_a_signal_handler_raises_between_any_two_steps_of_ours_costs_no_cal
 
 
 UNMAPPED_SLOWLY = """
-import gc, socket, threading, time, types
+import gc, resource, socket, threading, time, types
+
+resource.setrlimit(resource.RLIMIT_AS, (1 << 46, resource.getrlimit(resource.RLIMIT_AS)[1]))  # so that no segment is kept
 
 def slowly(unmap):
     def unmap_slowly(*args):
